@@ -116,7 +116,7 @@ def read(folder: Path | str) -> Bundle:
     """
     folder = Path(folder)
     if not folder.exists() and _previous(folder).exists():
-        os.replace(_previous(folder), folder)  # a writer was killed between its two renames
+        _previous(folder).replace(folder)  # a writer was killed between its two renames
     manifest = _manifest(folder)
     if manifest.get("features_version") != FEATURES_VERSION:
         raise UserError(
@@ -174,8 +174,8 @@ def write(folder: Path | str, bundle: Bundle, files: Mapping[str, Path | bytes])
         previous = _previous(folder)
         shutil.rmtree(previous, ignore_errors=True)
         if folder.exists():
-            os.replace(folder, previous)
-        os.replace(staging, folder)
+            folder.replace(previous)
+        staging.replace(folder)
         shutil.rmtree(previous, ignore_errors=True)
     except OSError as error:
         raise _unwritable(folder, error) from error

@@ -218,7 +218,7 @@ class FaceFinder:
         enlarged = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
         padded = cv2.copyMakeBorder(enlarged, pad_y, pad_y, pad_x, pad_x, cv2.BORDER_CONSTANT)
         found = _faces(self._small.detect(_image(padded)), (padded.shape[1], padded.shape[0]))
-        scale = np.float32([padded.shape[1], padded.shape[0], padded.shape[1]])
+        scale = np.array([padded.shape[1], padded.shape[0], padded.shape[1]], np.float32)
         shift = np.array([pad_x, pad_y, 0], np.float32)
         own = np.array([width * factor, height * factor, width * factor], np.float32)
         return [
