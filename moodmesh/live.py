@@ -1,0 +1,198 @@
+"""One webcam stream: frames in, annotated frames out, a snapshot to read from another thread.
+
+The frame callback runs on a thread of the WebRTC library. It touches nothing of the page; the
+page reads :attr:`Stream.snapshot`. Frames that arrive while one is being worked on are dropped,
+the newest one is next: the library hands over only the last, so latency stays bounded.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field, replace
+
+import av
+import cv2
+import numpy as np
+
+from moodmesh.bundle import Bundle
+from moodmesh.classifier import Classifier, Expression
+from moodmesh.colours import of_label
+from moodmesh.errors import UserError
+from moodmesh.face import Face, FaceTracker, draw_mesh
+from moodmesh.mood import SHOWN_SECONDS, Mood, MoodTracker, Smoothed
+
+LOGGER = logging.getLogger(__name__)
+
+# The landmark network sees 256x256 of the face alone; a larger frame costs time and adds nothing.
+LONGEST_SIDE = 960
+# Mean luma (0-255) below which a face is found late or not at all.
+DARK = 45
+# A landmarker that fails this often in a row will not recover by being made anew.
+MOST_FAILURES = 5
+# Frame times are averaged over about this many frames.
+AVERAGED_FRAMES = 20
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the stream saw last.
+
+    frames: how many frames were worked on; faces: how many faces the last one had.
+    shown: label -> probability, lightly smoothed, for the bars; empty before the first face.
+    frame_ms: mean time a frame takes here. frames_per_second: mean rate of frames worked on.
+    brightness: mean of the last picture, 0-255. face_lost_s: seconds since a face was seen.
+    problem: a sentence for the user where the stream cannot go on.
+    """
+
+    frames: int = 0
+    faces: int = 0
+    face: Face | None = None
+    expression: Expression | None = None
+    shown: dict[str, float] = field(default_factory=dict)
+    mood: Mood = field(default_factory=Mood)
+    frame_ms: float = 0.0
+    frames_per_second: float = 0.0
+    brightness: float = 0.0
+    face_lost_s: float = 0.0
+    problem: str | None = None
+
+    @property
+    def dark(self) -> bool:
+        """Whether the picture is too dark to read a face well."""
+        return self.frames > 0 and self.brightness < DARK
+
+
+class Stream:
+    """The frame callback of one webcam stream, with a landmarker of its own."""
+
+    def __init__(self, bundle: Bundle, plays_like: dict[str, str] | None = None) -> None:
+        self._lock = threading.Lock()  # guards the snapshot and the flags, never held for long
+        self._working = threading.Lock()  # held while a frame is worked on
+        self._snapshot = Snapshot()
+        self._ended = False
+        self._plays_like = plays_like or {}
+        self._tracker: FaceTracker | None = None
+        self._failures = 0
+        self._last_frame_s: float | None = None
+        self._last_face_s = 0.0
+        self._start_s = time.monotonic()
+        self.use(bundle)
+
+    def use(self, bundle: Bundle) -> None:
+        """Classifies with this bundle from the next frame on."""
+        classifier = Classifier(bundle)
+        with self._lock:
+            self._classifier = classifier
+            self._shown = Smoothed(SHOWN_SECONDS)
+            self._moods = MoodTracker(self._plays_like)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What the stream saw last; safe to call from any thread."""
+        with self._lock:
+            return self._snapshot
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream is over and its landmarker freed (or about to be)."""
+        with self._lock:
+            return self._ended
+
+    def recv(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The WebRTC library's callback: one frame in, the annotated frame out."""
+        with self._working:
+            if self.ended:
+                self._free()
+                return frame
+            try:
+                annotated = self._annotate(_rgb(frame))
+                self._failures = 0
+            except Exception as error:
+                self._fail(error)
+                return frame
+            finally:
+                if self.ended:
+                    self._free()
+        return av.VideoFrame.from_ndarray(annotated, format="rgb24")
+
+    def on_ended(self) -> None:
+        """The WebRTC library's word that the stream is over: frees the landmarker.
+
+        A frame that is still being worked on frees it when done, so that this never waits.
+        """
+        with self._lock:
+            self._ended = True
+        if self._working.acquire(blocking=False):
+            try:
+                self._free()
+            finally:
+                self._working.release()
+
+    def _free(self) -> None:
+        tracker, self._tracker = self._tracker, None
+        if tracker is not None:
+            tracker.close()
+
+    def _fail(self, error: Exception) -> None:
+        self._failures += 1
+        LOGGER.warning("a frame could not be worked on: %s", error, exc_info=True)
+        self._free()  # a landmarker that raised may stay broken; the next frame makes a new one
+        if isinstance(error, UserError):
+            self._publish(problem=str(error))
+        elif self._failures >= MOST_FAILURES:
+            self._publish(
+                problem="The camera picture cannot be read right now. "
+                "Turn the camera off and on again."
+            )
+
+    def _publish(self, **changes: object) -> None:
+        with self._lock:
+            self._snapshot = replace(self._snapshot, **changes)  # type: ignore[arg-type]
+
+    def _annotate(self, rgb: np.ndarray) -> np.ndarray:
+        """Works on one frame, uint8 (height, width, 3); draws into it and returns it."""
+        began_s = time.monotonic()
+        with self._lock:
+            classifier, shown, moods = self._classifier, self._shown, self._moods
+            before = self._snapshot
+        if self._tracker is None:
+            self._tracker = FaceTracker()
+        faces = self._tracker.track(rgb, int((began_s - self._start_s) * 1000))
+        expression = None
+        if faces:
+            expression = classifier.of_face(faces[0])
+            shown.update(expression.probabilities, began_s)
+            moods.update(expression.probabilities, began_s)
+            self._last_face_s = began_s
+            draw_mesh(rgb, faces[0], of_label(moods.mood.label))
+        now_s = time.monotonic()
+        interval_s = began_s - (self._last_frame_s or began_s - 1 / 15)
+        self._last_frame_s = began_s
+        share = 1 / min(before.frames + 1, AVERAGED_FRAMES)
+        rate = 1 / max(interval_s, 1e-3)
+        self._publish(
+            frames=before.frames + 1,
+            faces=len(faces),
+            face=faces[0] if faces else None,
+            expression=expression,
+            shown=dict(shown.probabilities),
+            mood=moods.mood,
+            frame_ms=before.frame_ms + share * ((now_s - began_s) * 1000 - before.frame_ms),
+            frames_per_second=before.frames_per_second + share * (rate - before.frames_per_second),
+            brightness=float(rgb[::16, ::16].mean()),
+            face_lost_s=now_s - max(self._last_face_s, self._start_s),
+            problem=None,
+        )
+        return rgb
+
+
+def _rgb(frame: av.VideoFrame) -> np.ndarray:
+    """The frame's picture, uint8 (height, width, 3), no side longer than LONGEST_SIDE."""
+    longest = max(frame.width, frame.height)
+    rgb: np.ndarray = frame.to_ndarray(format="rgb24")
+    if longest > LONGEST_SIDE:
+        factor = LONGEST_SIDE / longest
+        rgb = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    return rgb
