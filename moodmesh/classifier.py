@@ -5,6 +5,7 @@ Runs on LiteRT: 0.05 ms for the dense network, where ``model.predict`` on one ro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -83,6 +84,13 @@ class Classifier:
         self._landmarks = Network(bundle.path("landmarks.tflite"))
         self._temperature = float(bundle.settings.get("temperature", 1.0))
         self._sure = float(bundle.settings.get("sure", SURE))
+
+    def of_picture(self, rgb: np.ndarray, faces: Sequence[Face]) -> Expression | None:
+        """The expression in a picture, uint8 (height, width, 3), in which these faces were found.
+
+        The first face counts. None where no network has anything to say.
+        """
+        return self.of_face(faces[0]) if faces else None
 
     def of_face(self, face: Face) -> Expression:
         """The face's expression, from its landmarks."""

@@ -95,6 +95,11 @@ class Stream:
             return self._snapshot
 
     @property
+    def silent_s(self) -> float:
+        """Seconds since the last frame came in, or since the start."""
+        return time.monotonic() - (self._last_frame_s or self._start_s)
+
+    @property
     def ended(self) -> bool:
         """Whether the stream is over and its landmarker freed (or about to be)."""
         with self._lock:
@@ -160,12 +165,13 @@ class Stream:
         if self._tracker is None:
             self._tracker = FaceTracker()
         faces = self._tracker.track(rgb, int((began_s - self._start_s) * 1000))
-        expression = None
+        expression = classifier.of_picture(rgb, faces)
         if faces:
-            expression = classifier.of_face(faces[0])
+            self._last_face_s = began_s
+        if expression is not None:
             shown.update(expression.probabilities, began_s)
             moods.update(expression.probabilities, began_s)
-            self._last_face_s = began_s
+        if faces:
             draw_mesh(rgb, faces[0], of_label(moods.mood.label))
         now_s = time.monotonic()
         interval_s = began_s - (self._last_frame_s or began_s - 1 / 15)

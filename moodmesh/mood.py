@@ -25,7 +25,7 @@ VALENCE_AROUSAL: dict[str, tuple[float, float]] = {
 LOOKS = {
     "happy": "happy",
     "surprise": "surprised",
-    "neutral": "calm",
+    "neutral": "at ease",
     "sad": "sad",
     "fear": "worried",
     "angry": "angry",

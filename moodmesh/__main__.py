@@ -1,0 +1,51 @@
+"""`python -m moodmesh read|songs|benchmark`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from moodmesh.errors import UserError
+
+
+def run_command(main: Callable[[Sequence[str] | None], int]) -> None:
+    """Runs a command's main function and exits with its status.
+
+    What the user can mend is one line on standard error and status 2; Ctrl-C is status 130.
+    """
+    try:
+        status = main(None)
+    except UserError as error:
+        print(f"moodmesh: {error}", file=sys.stderr)
+        status = 2
+    except KeyboardInterrupt:
+        status = 130
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
+        sys.stderr.close()
+        status = 0
+    sys.exit(status)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parses the arguments and runs the chosen command."""
+    parser = argparse.ArgumentParser(prog="python -m moodmesh", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    reading = commands.add_parser("read", help="the expression in pictures and videos")
+    songs = commands.add_parser("songs", help="songs that suit a mood")
+    benchmark = commands.add_parser("benchmark", help="how fast this machine runs it")
+    # Each command imports what it needs when it is asked for: songs needs no face model.
+    chosen = (sys.argv[1:] if argv is None else list(argv))[:1]
+    if chosen == ["songs"]:
+        from moodmesh.songs import command as module
+    elif chosen == ["benchmark"]:
+        from moodmesh import benchmark as module  # type: ignore[no-redef]
+    else:
+        from moodmesh import reading as module  # type: ignore[no-redef]
+    module.add_arguments({"songs": songs, "benchmark": benchmark}.get("".join(chosen), reading))
+    args = parser.parse_args(argv)
+    return module.run(args)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,142 @@
+"""One listener's session: the mood, the queue that follows it, and what has been heard.
+
+The song that plays never stops because the mood changed; only what comes after it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from moodmesh.mood import LOOKS, Mood
+from moodmesh.songs.catalogue import Catalogue, Filters, Song
+from moodmesh.songs.recommend import Recommendation, default_mode, recommend
+
+QUEUE_LENGTH = 12
+# Songs already heard that stay in the queue, for the 'previous' button.
+KEPT_PLAYED = 10
+# A steady expression moves its valence and arousal a little all the time; the queue follows only
+# from this distance on (the seven moods lie 0.12 to 1.5 apart).
+STEERING_STEP = 0.15
+
+
+@dataclass
+class Listening:
+    """What the player is given and why. Not shared between sessions.
+
+    queue: the songs in order, those played before the current one among them.
+    current: the id of the song that plays, or None.
+    mode: the listener's choice, or None for what suits the mood.
+    """
+
+    catalogue: Catalogue
+    filters: Filters = field(default_factory=Filters)
+    mode: str | None = None
+    mood: Mood = field(default_factory=Mood)
+    queue: list[Recommendation] = field(default_factory=list)
+    current: str | None = None
+    note: str = ""
+    liked: set[str] = field(default_factory=set)
+    disliked: set[str] = field(default_factory=set)
+    unplayable: set[str] = field(default_factory=set)
+    heard: list[str] = field(default_factory=list)
+    rng: np.random.Generator = field(default_factory=np.random.default_rng)
+
+    @property
+    def mode_in_use(self) -> str:
+        """match, lift or calm."""
+        return self.mode or default_mode(self.mood.label)
+
+    def follow(self, mood: Mood) -> bool:
+        """Takes in the present mood; the rest of the queue follows where it has changed."""
+        moved = np.hypot(mood.valence - self.mood.valence, mood.arousal - self.mood.arousal)
+        if self.queue and mood.label == self.mood.label and moved < STEERING_STEP:
+            return False
+        changed = mood.label != self.mood.label
+        first = not self.queue
+        self.mood = mood
+        self.refill()
+        if changed and not first and mood.label:
+            look = LOOKS.get(mood.label)
+            seen = f"You look {look}" if look else f"I see '{mood.label}'"
+            self.note = f"{seen}: the queue follows"
+        return True
+
+    def choose_mode(self, mode: str) -> None:
+        """Match, lift or calm from the next song on."""
+        if mode != self.mode_in_use:
+            self.mode = mode
+            self.refill()
+            self.note = ""
+
+    def choose_filters(self, filters: Filters) -> None:
+        """Other languages, years and so on from the next song on."""
+        if filters != self.filters:
+            self.filters = filters
+            self.refill()
+            self.note = ""
+
+    def refill(self) -> None:
+        """Replaces everything after the current song."""
+        kept = self._up_to_current()
+        self.queue = kept + self._recommend(kept, QUEUE_LENGTH)
+
+    def top_up(self) -> None:
+        """Adds songs at the end where few are left to play."""
+        ahead = len(self.queue) - len(self._up_to_current())
+        if ahead < QUEUE_LENGTH // 2:
+            self.queue = self.queue + self._recommend(self.queue, QUEUE_LENGTH - ahead)
+        surplus = len(self._up_to_current()) - 1 - KEPT_PLAYED
+        if surplus > 0:
+            self.queue = self.queue[surplus:]
+
+    def began(self, song_id: str) -> None:
+        """A song has begun to play."""
+        self.current = song_id
+        if song_id not in self.heard:
+            self.heard.append(song_id)
+        self.top_up()
+
+    def like(self, song_id: str, liked: bool = True) -> None:
+        """Marks a song as liked, or takes the mark away."""
+        self.disliked.discard(song_id)
+        (self.liked.add if liked else self.liked.discard)(song_id)
+
+    def dislike(self, song_id: str) -> None:
+        """A song never to play again in this session."""
+        self.liked.discard(song_id)
+        self.disliked.add(song_id)
+        self._drop(song_id)
+
+    def cannot_play(self, song_id: str) -> None:
+        """None of the song's videos plays here."""
+        self.unplayable.add(song_id)
+        self._drop(song_id)
+
+    def _drop(self, song_id: str) -> None:
+        if song_id != self.current:
+            self.queue = [item for item in self.queue if item.song.id != song_id]
+        self.top_up()
+
+    def _up_to_current(self) -> list[Recommendation]:
+        """The queue up to and with the song that plays; empty before the first."""
+        ids = [item.song.id for item in self.queue]
+        return self.queue[: ids.index(self.current) + 1] if self.current in ids else []
+
+    def _recommend(self, before: Sequence[Recommendation], count: int) -> list[Recommendation]:
+        songs: list[Song] = [item.song for item in before]
+        return recommend(
+            self.catalogue,
+            self.mood.valence,
+            self.mood.arousal,
+            self.mode_in_use,
+            count,
+            filters=self.filters,
+            rng=self.rng,
+            expression=self.mood.label,
+            before=songs,
+            freshness=dict.fromkeys(self.heard, 0.0),
+            exclude=self.disliked | self.unplayable | {song.id for song in songs},
+        )

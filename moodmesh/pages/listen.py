@@ -1,0 +1,326 @@
+"""Listen: your face, how it looks, and the songs that suit it."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit_webrtc import WebRtcMode, webrtc_streamer
+
+from moodmesh import pictures
+from moodmesh.classifier import Classifier, Expression
+from moodmesh.colours import hex_of, shape_of
+from moodmesh.errors import UserError
+from moodmesh.face import FaceFinder, draw_mesh
+from moodmesh.live import Snapshot, Stream
+from moodmesh.mood import LOOKS, VALENCE_AROUSAL, Mood, chosen, valence_arousal
+from moodmesh.pages import session
+from moodmesh.pages.component import component
+from moodmesh.pages.player.player import as_item, player
+from moodmesh.pages.session import Session
+from moodmesh.songs.catalogue import LANGUAGES, Filters
+from moodmesh.songs.recommend import MODES, introduction
+
+# Fast enough for a bar to feel alive, slow enough to cost nothing beside the frames.
+LOOK_SECONDS = 0.4
+MUSIC_SECONDS = 1.0
+# A face that is away for a moment is still the listener's; after this the page asks for it.
+LOST_SECONDS = 1.5
+# The camera delivers nothing for so long: it was unplugged or the network broke.
+SILENT_SECONDS = 5.0
+
+CAMERA, PHOTO, BY_HAND = "Camera", "Photo", "Pick a mood"
+CAMERA_CONSTRAINTS = {
+    # The landmark network looks at 256x256 of the face: more pixels only cost time. 'ideal', so
+    # that a camera with other sizes still starts.
+    "video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "frameRate": {"ideal": 24}},
+    "audio": False,
+}
+VIDEO_ATTRIBUTES = {
+    "autoPlay": True,
+    "controls": False,
+    "muted": True,
+    # People know their own face from the mirror.
+    "style": {"width": "100%", "transform": "scaleX(-1)", "borderRadius": "16px"},
+}
+
+
+def page() -> None:
+    """Draws the page."""
+    visitor = session.current()
+    left, right = st.columns([5, 6], gap="large")
+    with left:
+        source = st.segmented_control(
+            "Where the mood comes from",
+            [CAMERA, PHOTO, BY_HAND],
+            default=CAMERA,
+            required=True,
+            key="source",
+            label_visibility="collapsed",
+        )
+        with st.container(key="stage"):
+            if source == CAMERA:
+                _camera(visitor)
+            elif source == PHOTO:
+                visitor.camera = False
+                _photo(visitor)
+            else:
+                visitor.camera = False
+                _by_hand(visitor)
+    with right:
+        live = MUSIC_SECONDS if source == CAMERA and visitor.camera else None
+        st.fragment(_music, run_every=live)(visitor)
+
+
+# --- where the mood comes from ----------------------------------------------------------------
+
+
+def _camera(visitor: Session) -> None:
+    if not visitor.camera:
+        if component("lobby")(key="lobby", on_granted_change=lambda: None).granted:
+            visitor.camera = True
+            st.rerun()
+        _bars({}, None, "waiting", "Not sure yet", "Turn on the camera, use a photo or pick a mood.")
+        return
+    model = session.model_in_use(visitor)
+    context = webrtc_streamer(
+        key="camera",
+        mode=WebRtcMode.SENDRECV,
+        video_processor_factory=lambda: Stream(model),
+        media_stream_constraints=CAMERA_CONSTRAINTS,
+        rtc_configuration={"iceServers": []},
+        video_html_attrs=VIDEO_ATTRIBUTES,
+        desired_playing_state=True,
+        media_toggle_controls=False,
+        async_processing=True,
+    )
+    visitor.stream = context.video_processor
+    st.fragment(_look, run_every=LOOK_SECONDS)(visitor)
+    controls = st.container(horizontal=True, vertical_alignment="center")
+    if controls.button("Turn off camera", icon=":material/videocam_off:"):
+        visitor.camera = False
+        visitor.stream = None
+        st.rerun()
+    if session.has_personal():
+        _model_choice(visitor, controls)
+
+
+def _model_choice(visitor: Session, place: st.delta_generator.DeltaGenerator) -> None:
+    names = {session.PERSONAL: "My model", session.GENERAL: "General model"}
+    choice = place.segmented_control(
+        "Model",
+        list(names),
+        default=visitor.model,
+        required=True,
+        format_func=names.__getitem__,
+        label_visibility="collapsed",
+    )
+    if choice and choice != visitor.model:
+        visitor.model = choice
+        if visitor.stream:
+            visitor.stream.use(session.model_in_use(visitor))
+        st.rerun()
+
+
+def _look(visitor: Session) -> None:
+    """The bars under the video; a fragment of its own, drawn anew while the camera is on."""
+    stream = visitor.stream
+    seen = stream.snapshot if stream else Snapshot()
+    if seen.problem:
+        _bars(seen.shown, None, "lost", "The camera needs a hand", seen.problem)
+    elif stream is None or not seen.frames:
+        _bars({}, None, "waiting", "Connecting to your camera …", "This takes about five seconds.")
+    elif stream.silent_s > SILENT_SECONDS:
+        hint = "Plug the camera in again, or turn it off and on with the button below."
+        _bars(seen.shown, None, "lost", "The camera went quiet", hint)
+    elif seen.face_lost_s > LOST_SECONDS:
+        hint = (
+            "It is quite dark: more light from the front helps."
+            if seen.dark
+            else "Look towards the camera; more light from the front helps."
+        )
+        _bars(seen.shown, None, "lost", "I could not find a face", hint)
+    else:
+        _bars(
+            seen.shown,
+            seen.mood.label,
+            "seen",
+            _sentence(seen.expression, seen.shown),
+            "It is quite dark: more light from the front helps." if seen.dark else "",
+            f"from {_SOURCES[seen.expression.source]}" if seen.expression else "",
+        )
+
+
+_SOURCES = {"landmarks": "the mesh", "cnn": "the picture", "ensemble": "mesh and picture"}
+
+
+def _sentence(expression: Expression | None, shown: dict[str, float]) -> str:
+    likeliest = max(shown, key=shown.__getitem__) if shown else None
+    sure = expression.sure if expression else 1.0
+    if likeliest is None or shown[likeliest] < sure:
+        return "Not sure yet"
+    return f"You look {LOOKS[likeliest]}" if likeliest in LOOKS else f"I see '{likeliest}'"
+
+
+def _bars(
+    shown: dict[str, float],
+    mood: str | None,
+    state: str,
+    sentence: str,
+    hint: str = "",
+    source: str = "",
+) -> None:
+    likeliest = max(shown, key=shown.__getitem__) if shown and state == "seen" else None
+    component("expressions")(
+        key="expressions",
+        data={
+            "labels": [
+                {
+                    "label": label,
+                    "percent": round(100 * shown.get(label, 0.0)),
+                    "colour": hex_of(label),
+                    "shape": shape_of(label),
+                }
+                for label in (shown or VALENCE_AROUSAL)
+            ],
+            "state": state,
+            "mood": mood,
+            "sentence": sentence,
+            "source": source,
+            "hint": hint,
+            "colour": hex_of(mood or likeliest),
+            "shape": shape_of(likeliest),
+        },
+    )
+
+
+def _photo(visitor: Session) -> None:
+    ways = ["Upload", "Take one"]
+    way = st.segmented_control(
+        "Photo", ways, default=ways[0], required=True, label_visibility="collapsed"
+    )
+    upload = (
+        st.camera_input("Take a photo", label_visibility="collapsed")
+        if way == ways[1]
+        else st.file_uploader(
+            "A photo with a face",
+            type=["jpg", "jpeg", "png", "webp"],
+            help="It is read in memory and never stored.",
+        )
+    )
+    if upload is None:
+        _bars({}, None, "waiting", "Not sure yet", "A photo is read in memory and never stored.")
+        return
+    try:
+        rgb = pictures.decode(upload.getvalue(), f"'{upload.name}'")
+        with FaceFinder() as finder:
+            faces = finder.find(rgb)
+        expression = Classifier(session.model_in_use(visitor)).of_picture(rgb, faces[:1])
+    except UserError as error:
+        st.error(str(error))
+        return
+    if faces:
+        rgb = rgb.copy()
+        draw_mesh(rgb, faces[0])
+    st.image(rgb, width="stretch")
+    if expression is None:
+        hint = "Try another photo: the face from the front, in good light."
+        _bars({}, None, "lost", "I could not find a face", hint)
+        return
+    hint = "" if len(faces) < 2 else f"{len(faces)} faces found; the largest one counts."
+    shown = expression.probabilities
+    _bars(shown, expression.label, "seen", _sentence(expression, shown), hint)
+    valence, arousal = valence_arousal(shown)
+    visitor.listening.follow(Mood(expression.label, dict(shown), valence, arousal))
+
+
+def _by_hand(visitor: Session) -> None:
+    labels = list(VALENCE_AROUSAL)
+    st.markdown("How do you want the music to begin?")
+    label = st.pills(
+        "Mood",
+        labels,
+        format_func=lambda name: f"{shape_of(name)} {name}",
+        default=visitor.listening.mood.label if visitor.listening.mood.label in labels else None,
+        label_visibility="collapsed",
+        key="by_hand",
+    )
+    if label:
+        mood = chosen(label)
+        visitor.listening.follow(mood)
+        _bars(mood.probabilities | dict.fromkeys(set(labels) - {label}, 0.0), label, "chosen",
+              f"Playing for {label}", "The music follows what you pick.")  # fmt: skip
+    else:
+        _bars({}, None, "waiting", "Pick a mood", "The music follows what you pick.")
+
+
+# --- the music --------------------------------------------------------------------------------
+
+
+def _music(visitor: Session) -> None:
+    """The player and its choices; a fragment of its own, so that bars never redraw it."""
+    listening = visitor.listening
+    if visitor.camera and visitor.stream:
+        mood = visitor.stream.snapshot.mood
+        if mood.label:
+            listening.follow(mood)
+    if not listening.queue:
+        listening.follow(Mood())  # music may start before the camera does
+    _choices(visitor)
+    state = player(
+        [as_item(item, liked=item.song.id in listening.liked) for item in listening.queue],
+        lead=introduction(listening.mode_in_use, listening.mood.label),
+        note=listening.note,
+        accent=hex_of(listening.mood.label) if listening.mood.label else None,
+    )
+    before = [item.song.id for item in listening.queue]
+    if state.current and state.current != listening.current:
+        listening.began(state.current)
+    for event in state.events:
+        if event.song_id is None:
+            continue
+        if event.kind in {"liked", "unliked"}:
+            listening.like(event.song_id, event.kind == "liked")
+        elif event.kind == "disliked":
+            listening.dislike(event.song_id)
+        elif event.kind == "unplayable" and event.last:
+            listening.cannot_play(event.song_id)
+    if [item.song.id for item in listening.queue] != before:
+        st.rerun(scope="fragment")
+
+
+def _choices(visitor: Session) -> None:
+    listening = visitor.listening
+    row = st.container(horizontal=True, vertical_alignment="center")
+    mode = row.segmented_control(
+        "How the music goes on",
+        MODES,
+        default=listening.mode_in_use,
+        required=True,
+        label_visibility="collapsed",
+        key=f"mode-{listening.mode_in_use}",
+        help="match: music like the mood. lift: brightens step by step. calm: settles down.",
+    )
+    if mode and mode != listening.mode_in_use:
+        listening.choose_mode(mode)
+        st.rerun(scope="fragment")
+    with row.popover("Languages and years", icon=":material/tune:"):
+        counts = listening.catalogue.languages
+        languages = st.multiselect(
+            "Languages",
+            sorted((code for code in counts if code), key=lambda code: -counts[code]),
+            default=list(listening.filters.languages),
+            format_func=lambda code: LANGUAGES.get(code, code),
+            placeholder="all languages",
+        )
+        years = st.slider("Years", 1950, 2023, listening.filters.years or (1950, 2023), step=1)
+        explicit = st.toggle("Songs with explicit words", value=listening.filters.explicit)
+        holiday = st.toggle("Holiday songs", value=listening.filters.holiday)
+    filters = Filters(
+        languages=tuple(languages),
+        years=None if years == (1950, 2023) else years,
+        explicit=explicit,
+        holiday=holiday,
+    )
+    if filters != listening.filters:
+        listening.choose_filters(filters)
+        if not listening.queue:
+            st.info("No song fits these choices. Add a language or widen the years.")

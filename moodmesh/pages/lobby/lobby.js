@@ -1,0 +1,49 @@
+// The camera check before the stream: asks for the camera once and says in plain words what is
+// wrong. The WebRTC component would show the browser's own error name instead.
+
+const PROBLEMS = {
+  NotAllowedError:
+    "The camera is blocked for this page. Click the camera or lock sign beside the address, allow the camera, then press 'Turn on camera' again.",
+  NotFoundError:
+    "I could not find a camera. Plug one in, then press 'Turn on camera' again. Or use a photo.",
+  NotReadableError:
+    "The camera is busy. Close the other program or tab that uses it, then press 'Turn on camera' again.",
+  insecure:
+    "Browsers give the camera only to secure pages. Open this page as http://localhost on the machine it runs on, or over https.",
+};
+const OTHER =
+  "The camera did not start. Plug it in again or restart the browser, then press 'Turn on camera' again.";
+
+// The stream opens the camera a moment after this check; while the check holds it, no browser
+// asks for permission twice.
+const HOLD_MS = 6000;
+
+export default function (component) {
+  const { parentElement, setTriggerValue } = component;
+  const part = (name) => parentElement.querySelector(`[data-part="${name}"]`);
+  const button = part("start");
+  const problem = part("problem");
+
+  const show = (text) => {
+    problem.textContent = text;
+    problem.hidden = !text;
+  };
+
+  button.onclick = async () => {
+    show("");
+    if (!navigator.mediaDevices?.getUserMedia) {
+      show(PROBLEMS.insecure);
+      return;
+    }
+    button.disabled = true;
+    try {
+      const stream = await navigator.mediaDevices.getUserMedia({ video: true });
+      setTimeout(() => stream.getTracks().forEach((track) => track.stop()), HOLD_MS);
+      setTriggerValue("granted", true);
+    } catch (error) {
+      show(PROBLEMS[error.name] ?? OTHER);
+    } finally {
+      button.disabled = false;
+    }
+  };
+}

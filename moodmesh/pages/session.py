@@ -1,0 +1,74 @@
+"""What one visitor's session holds, and the model they chose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import streamlit as st
+
+from moodmesh import bundle
+from moodmesh.bundle import Bundle
+from moodmesh.errors import UserError
+from moodmesh.listening import Listening
+from moodmesh.live import Stream
+from moodmesh.songs import catalogue
+
+GENERAL = "general"
+PERSONAL = "personal"
+
+
+@dataclass
+class Session:
+    """One visitor's state; nothing in it is shared with another."""
+
+    listening: Listening
+    model: str = GENERAL
+    camera: bool = False
+    stream: Stream | None = None
+    notices: list[str] = field(default_factory=list)
+
+
+def current() -> Session:
+    """The session of the visitor whose page is being drawn."""
+    if "session" not in st.session_state:
+        session = Session(Listening(_catalogue()))
+        if has_personal():
+            session.model = PERSONAL
+        st.session_state["session"] = session
+    session = st.session_state["session"]
+    assert isinstance(session, Session)
+    return session
+
+
+def has_personal() -> bool:
+    """Whether this machine has a personal model."""
+    return (bundle.PERSONAL / bundle.MANIFEST).is_file()
+
+
+def model_in_use(session: Session) -> Bundle:
+    """The chosen model; the general one, with a notice, where the personal one cannot be read."""
+    if session.model == PERSONAL:
+        try:
+            return _read(bundle.PERSONAL, _changed(bundle.PERSONAL))
+        except UserError as error:
+            session.model = GENERAL
+            session.notices.append(f"{error} Until then the general model reads your expression.")
+    return _read(bundle.GENERAL, _changed(bundle.GENERAL))
+
+
+def _changed(folder: Path) -> float:
+    manifest = folder / bundle.MANIFEST
+    return manifest.stat().st_mtime if manifest.is_file() else 0.0
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _read(folder: Path, changed: float) -> Bundle:
+    """The bundle as it was when its manifest last changed; checksums are checked once for it."""
+    return bundle.read(folder)
+
+
+@st.cache_resource(show_spinner=False)
+def _catalogue() -> catalogue.Catalogue:
+    """The shipped songs, loaded once for all sessions; nothing changes them."""
+    return catalogue.load()

@@ -1,0 +1,41 @@
+"""What every page shares: its frame, its looks, and the way from page to page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from moodmesh.errors import UserError
+from moodmesh.pages import listen, model, privacy, session, teach
+
+_CSS = Path(__file__).with_name("shell.css")
+
+
+def run() -> None:
+    """Draws the page that the address names."""
+    st.set_page_config(page_title="moodmesh", page_icon="🎧", layout="wide")
+    st.html(f"<style>{_CSS.read_text('utf-8')}:root{{--mm-ground:{_ground()}}}</style>")
+    chosen = st.navigation(
+        [
+            st.Page(listen.page, title="Listen", url_path="listen", default=True),
+            st.Page(teach.page, title="Teach", url_path="teach"),
+            st.Page(model.page, title="Model", url_path="model"),
+            st.Page(privacy.page, title="Privacy", url_path="privacy"),
+        ],
+        position="top",
+    )
+    try:
+        visitor = session.current()
+        for notice in visitor.notices:
+            st.warning(notice)
+        visitor.notices.clear()
+        chosen.run()
+    except UserError as error:
+        st.error(str(error))
+
+
+def _ground() -> str:
+    """The page's own background colour under the glow."""
+    dark = st.context.theme.type == "dark"
+    return st.get_option(f"theme.{'dark' if dark else 'light'}.backgroundColor") or "transparent"
