@@ -34,6 +34,11 @@ SMALL_SIDE = 160
 # their width in black, at this confidence.
 SMALL_CONFIDENCE = 0.2
 ENLARGED_SIDE = 192
+# Where the longer side is beyond this many times the shorter one, there is no face to enlarge.
+SLIMMEST = 8
+# MediaPipe ends the process (OpenCV's remap, SHRT_MAX) on sides of 32,767 pixels; its networks
+# see 256x256 of a face, so nothing is lost below.
+LONGEST_SIDE = 4096
 
 # The corners of both eyes; their midpoints are the eye centres used for cropping and features.
 RIGHT_EYE_CORNERS = (33, 133)
@@ -141,6 +146,10 @@ def _image(rgb: np.ndarray) -> Any:
     mediapipe, _, _ = _mediapipe()
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
         raise ValueError(f"a picture is uint8 (height, width, 3), not {rgb.dtype} {rgb.shape}")
+    height, width = rgb.shape[:2]
+    if (longest := max(height, width)) > LONGEST_SIDE:  # landmarks are fractions: nothing to undo
+        size = tuple(max(1, side * LONGEST_SIDE // longest) for side in (width, height))
+        rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(rgb))
 
 
@@ -211,7 +220,7 @@ class FaceFinder:
     def find(self, rgb: np.ndarray) -> list[Face]:
         """The faces in uint8 (height, width, 3), largest first; an empty list where none is."""
         height, width = rgb.shape[:2]
-        if min(height, width) >= SMALL_SIDE:
+        if min(height, width) >= SMALL_SIDE or max(height, width) > SLIMMEST * min(height, width):
             return _faces(self._landmarker.detect(_image(rgb)), (width, height))
         factor = max(1, round(ENLARGED_SIDE / min(height, width)))
         pad_x, pad_y = width * factor // 2, height * factor // 2

@@ -155,7 +155,10 @@ def read(path: Path) -> Take:
             raise ValueError("its numbers are not those of a take")
         width, height = (int(side) for side in arrays.pop("size"))
         return Take(path.parent.name, size=(width, height), **arrays)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError, NotImplementedError) as e:
+    except (
+        *(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError),
+        MemoryError,  # an array's header may claim petabytes
+    ) as e:
         raise UserError(
             f"{path} is not a take that can be read ({e}). Move it elsewhere and record it again; "
             "the other takes are not affected."
