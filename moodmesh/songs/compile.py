@@ -1,0 +1,335 @@
+"""Compile the shipped catalogue from a table of song figures.
+
+    python -m moodmesh.songs.compile songs_reference.csv.gz [--out FILE]
+
+The table is a CSV with the columns title, artist, year, lang, genres, valence, energy,
+danceability, acousticness, speechiness, tempo, duration_s, streams, holiday, video_id and alt_ids
+(see CATALOGUE_NOTICE.md for where its facts come from). Kept: every sound row with a video id, and
+for each language as many others as :data:`WANTED` asks, spread evenly over valence and energy,
+the most streamed first. The same table gives the same file, byte for byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import io
+import math
+import re
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from moodmesh.errors import UserError
+from moodmesh.songs.catalogue import LANGUAGES, SHIPPED, Song, encode
+from moodmesh.songs.titles import (
+    has_strong_words,
+    is_holiday,
+    is_live,
+    plain,
+    shown_title,
+    song_id,
+    split_artists,
+    unwanted_kind,
+)
+from moodmesh.songs.youtube import is_video_id
+
+# How many songs each language should have in all; English and Hindi have most of the video ids.
+WANTED = {
+    "en": 1300,
+    "hi": 420,
+    "es": 400,
+    "pt": 260,
+    "ko": 190,
+    "de": 190,
+    "fr": 170,
+    "ja": 150,
+    "it": 130,
+    "tr": 90,
+    "id": 60,
+    "pa": 40,
+    "zh": 30,
+    "pl": 30,
+    "nl": 25,
+    "ta": 25,
+    "te": 20,
+}
+# Songs of one artist in one language, so that no star fills a corner of the map. The cap rises step
+# by step only where a language would stay below what is wanted.
+PER_ARTIST_STEPS = (4, 6, 8, 10)
+# A song shorter than 90 s is a fragment, one longer than ten minutes a set or an audiobook. With a
+# video id a wider span is believed: qawwali and rock epics are long.
+LENGTH_S = (90, 600)
+LENGTH_WITH_VIDEO_S = (75, 1200)
+# Spotify's own note on the figure: above 0.66 a track is probably all spoken word.
+SPOKEN_WORD = 0.66
+# A valence or tempo of nothing at all is a failure of the analysis; a piano piece may well have an
+# energy of 0.004.
+LEAST_FIGURE = 1e-3
+GRID = 4  # Cells a side on the valence-energy plane among which a language's songs are spread.
+MAX_ALTERNATIVES = 3
+
+_NOT_MUSIC_GENRES = re.compile(
+    r"hoerspiel|kinder|children|nursery|preschool|\bsleep\b|white noise|asmr|meditation|\bcover\b|"
+    r"lo-fi cover|spoken|comedy|audiobook|sound team|lullab"
+)
+# Corrections of the table's guess of the language, by genre, first match wins.
+_LANGUAGE_BY_GENRE = (
+    ("thai folk", "pt"),
+    ("tamil pop", "ta"),
+    ("tollywood", "te"),
+    ("mollywood", "ml"),
+    ("carnatic", "ta"),
+)
+# Artists who sing in another language than their country's, by plain name.
+_LANGUAGE_BY_ARTIST = {"niki": "en", "richbrian": "en", "phumviphurit": "en", "88rising": "en"}
+# The first family with a matching word is the genre shown and learnt from.
+_GENRES = (
+    ("hip-hop", r"hip hop|\brap\b|trap|drill|grime|gangster"),
+    ("metal", r"metal|hardcore punk|screamo"),
+    ("classical", r"classical|orchestra|soundtrack|piano(?! rock)|compositional|show tunes|score"),
+    ("indian film", r"filmi|bollywood|desi|bhangra|punjabi|tollywood|tamil|sufi|qawwali|bhajan"),
+    ("electronic", r"edm|house|electro|techno|trance|dubstep|big room|eurodance|drum and bass"),
+    ("jazz and soul", r"jazz|soul|motown|funk(?! carioca)|disco|r&b|quiet storm|blues|swing"),
+    ("country and folk", r"country|folk|singer-songwriter|americana|bluegrass|red dirt"),
+    ("latin", r"latin|reggaeton|salsa|bachata|corrido|banda|norteno|mexican|sertanejo|pagode|"
+     r"samba|mpb|cumbia|ranchera|sierreno|grupera|urbano|tropical|funk carioca|arrocha|bolero"),
+    ("reggae", r"reggae|dancehall|ska\b"),
+    ("rock", r"rock|punk|grunge|indie|alternative|new wave|britpop|emo\b"),
+    ("pop", r"pop|dance|boy band|girl group|idol|adult standards|chanson|schlager|europop"),
+)  # fmt: skip
+_GENRE_PATTERNS = tuple((name, re.compile(words)) for name, words in _GENRES)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A sound row: the song, its streams, and the raw title for telling versions apart."""
+
+    song: Song
+    streams: float
+    raw_title: str
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Compile and report; 2 on a table that cannot be used."""
+    parser = argparse.ArgumentParser(description="Compile the song catalogue.")
+    parser.add_argument("table", type=Path, help="CSV or CSV.gz with the figures")
+    parser.add_argument("--out", type=Path, default=SHIPPED)
+    args = parser.parse_args(argv)
+    try:
+        rows = read_table(args.table)
+        songs, dropped = compile_songs(rows)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    partial = args.out.with_name(args.out.name + ".partial")
+    partial.write_bytes(encode(songs))
+    partial.replace(args.out)
+    print(f"{len(songs)} songs of {len(rows)} rows -> {args.out} ({args.out.stat().st_size} bytes)")
+    print("left out: " + ", ".join(f"{n} {why}" for why, n in dropped.most_common()))
+    return 0
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """The table's rows as they stand."""
+    try:
+        raw = path.read_bytes()
+        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise UserError(f"Cannot read {path}: {error}. Give the CSV of song figures.") from error
+    rows = list(csv.DictReader(io.StringIO(text)))
+    missing = {"title", "artist", "lang", "valence", "energy", "video_id"} - set(
+        rows[0] if rows else ()
+    )
+    if missing:
+        raise UserError(f"{path} lacks the columns {', '.join(sorted(missing))}.")
+    return rows
+
+
+def compile_songs(rows: Iterable[dict[str, str]]) -> tuple[list[Song], Counter[str]]:
+    """The chosen songs, most streamed first, and how many rows were left out for which reason."""
+    dropped: Counter[str] = Counter()
+    sound: list[Candidate] = []
+    for row in rows:
+        candidate, reason = judge(row)
+        if candidate is None:
+            dropped[reason] += 1
+        else:
+            sound.append(candidate)
+    unique = merge_versions(sound)
+    dropped["other versions of a song"] += len(sound) - len(unique)
+    chosen = choose(unique)
+    dropped["beyond the number wanted"] += len(unique) - len(chosen)
+    chosen.sort(key=lambda c: (-c.streams, c.song.id))
+    taken = {c.song.video_id for c in chosen}
+    return [
+        replace(
+            c.song,
+            streams_rank=rank if c.streams > 0 else None,
+            alt_ids=tuple(a for a in c.song.alt_ids if a not in taken)[:MAX_ALTERNATIVES],
+        )
+        for rank, c in enumerate(chosen, start=1)
+    ], dropped
+
+
+def judge(row: dict[str, str]) -> tuple[Candidate | None, str]:
+    """A row as a candidate, or None with the reason it is left out."""
+    title, artist = row["title"].strip(), row["artist"].strip()
+    video_id = row.get("video_id", "").strip() or None
+    if not title or not artist or "\ufffd" in title + artist:
+        return None, "without a title or artist"
+    if video_id is not None and not is_video_id(video_id):
+        return None, "with a malformed video id"
+    kind = unwanted_kind(title, artist)
+    if kind and not (video_id and kind == "cover"):
+        return None, kind
+    if _NOT_MUSIC_GENRES.search(row["genres"]) and not video_id:
+        return None, "not a song"
+    holiday = row["holiday"] in {"1", "1.0"} or is_holiday(title)
+    if holiday and video_id is None:
+        return None, "holiday music without a video"
+    if is_live(title) and video_id is None:
+        return None, "live and acoustic versions"
+    duration = round(_number(row["duration_s"]) or 0)
+    shortest, longest = LENGTH_WITH_VIDEO_S if video_id else LENGTH_S
+    if not shortest <= duration <= longest:
+        return None, "wrong lengths"
+    valence, tempo = _number(row["valence"]), _number(row["tempo"])
+    if not (valence > LEAST_FIGURE and tempo > LEAST_FIGURE and _number(row["energy"]) > 0):
+        return None, "failed figures"
+    if _number(row["speechiness"]) > SPOKEN_WORD and video_id is None:
+        return None, "spoken word"
+    language = _language(row, video_id)
+    if language not in LANGUAGES:
+        return None, "unknown language"
+    year = _number(row["year"])
+    shown = shown_title(title)
+    song = Song(
+        id=song_id(shown, artist),
+        title=shown,
+        artist=artist,
+        year=None if math.isnan(year) else int(year),
+        language=language,
+        genre=genre_family(row["genres"]),
+        valence=valence,
+        energy=_number(row["energy"]),
+        danceability=_number(row["danceability"]),
+        acousticness=_number(row["acousticness"]),
+        tempo=tempo,
+        duration_s=duration,
+        holiday=holiday,
+        explicit=True if has_strong_words(title) else None,
+        video_id=video_id,
+        alt_ids=tuple(a for a in row["alt_ids"].split(";") if is_video_id(a)),
+    )
+    streams = _number(row["streams"])
+    return Candidate(song, 0.0 if math.isnan(streams) else streams, title), ""
+
+
+def merge_versions(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """One candidate a song: with a video before without, plain before remix, then most streamed.
+
+    The same recording listed under another artist is the same song too: equal title, length and
+    figures.
+    """
+    best: dict[str, Candidate] = {}
+    recordings: set[tuple[object, ...]] = set()
+    videos: set[str] = set()
+    for candidate in sorted(candidates, key=_preference):
+        song = candidate.song
+        recording = (
+            plain(song.title),
+            song.duration_s,
+            round(song.valence, 2),
+            round(song.energy, 2),
+        )
+        if song.id in best or recording in recordings or song.video_id in videos:
+            continue
+        best[song.id] = candidate
+        recordings.add(recording)
+        if song.video_id:
+            videos.add(song.video_id)
+    return list(best.values())
+
+
+def choose(candidates: list[Candidate]) -> list[Candidate]:
+    """All with a video, then others cell by cell over each language's valence-energy plane."""
+    chosen = [c for c in candidates if c.song.video_id]
+    for language, wanted in WANTED.items():
+        have = [c for c in chosen if c.song.language == language]
+        others = [c for c in candidates if c.song.language == language and not c.song.video_id]
+        others.sort(key=_preference)
+        filled = Counter(_cell(c.song) for c in have)
+        per_artist = Counter(_first_artist(c.song) for c in have)
+        missing = wanted - len(have)
+        for cap in PER_ARTIST_STEPS:
+            cells: dict[tuple[int, int], list[Candidate]] = defaultdict(list)
+            for candidate in reversed(others):
+                cells[_cell(candidate.song)].append(candidate)
+            others = []
+            while missing > 0 and cells:
+                cell = min(cells, key=lambda c: (filled[c], c))
+                candidate = cells[cell].pop()
+                if not cells[cell]:
+                    del cells[cell]
+                artist = _first_artist(candidate.song)
+                if per_artist[artist] >= cap:
+                    others.append(candidate)
+                    continue
+                per_artist[artist] += 1
+                filled[cell] += 1
+                missing -= 1
+                chosen.append(candidate)
+    return chosen
+
+
+def genre_family(genres: str) -> str:
+    """The family most of the genres belong to, '' where none is known."""
+    votes: Counter[str] = Counter()
+    for genre in genres.split("; "):
+        family = next((name for name, words in _GENRE_PATTERNS if words.search(genre)), None)
+        if family:
+            votes[family] += 1
+    return votes.most_common(1)[0][0] if votes else ""
+
+
+def _language(row: dict[str, str], video_id: str | None) -> str:
+    for genre, language in _LANGUAGE_BY_GENRE:
+        if genre in row["genres"] and row["lang"] in {"en", "th"}:
+            return language
+    first = plain(split_artists(row["artist"])[0])
+    if first in _LANGUAGE_BY_ARTIST:
+        return _LANGUAGE_BY_ARTIST[first]
+    # The three rows with a video and no language are American Christmas records.
+    return row["lang"] or ("en" if video_id else "")
+
+
+def _preference(candidate: Candidate) -> tuple[object, ...]:
+    return (
+        candidate.song.video_id is None,
+        candidate.song.title != candidate.raw_title,
+        -candidate.streams,
+        candidate.song.id,
+    )
+
+
+def _cell(song: Song) -> tuple[int, int]:
+    return (min(int(song.valence * GRID), GRID - 1), min(int(song.energy * GRID), GRID - 1))
+
+
+def _first_artist(song: Song) -> str:
+    return plain(song.artists[0])
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+if __name__ == "__main__":
+    sys.exit(main())
