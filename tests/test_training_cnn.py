@@ -1,0 +1,151 @@
+"""The image network's training: the rebuilt trunk against LiteRT, and small runs in a process.
+
+TensorFlow is imported in subprocesses only: it must not share a process with what other tests
+import.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+pytestmark = pytest.mark.training
+
+
+def _run(code: str, *arguments: object) -> str:
+    """Runs Python code in a process of its own and returns what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_the_rebuilt_trunk_gives_the_maps_of_the_original():
+    output = _run(
+        """
+        import zipfile
+        import numpy as np
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+        from moodmesh.face import MODEL
+        from moodmesh.training import trunk
+
+        original = Interpreter(
+            model_content=zipfile.ZipFile(MODEL).read(trunk.NETWORK),
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            experimental_preserve_all_tensors=True,
+        )
+        original.allocate_tensors()
+        gray = np.random.default_rng(0).random((1, 256, 256, 1), np.float32)
+        original.set_tensor(original.get_input_details()[0]["index"], np.repeat(gray, 3, 3))
+        original.invoke()
+        tensors = {
+            tuple(t["shape"]): t["index"]  # the last of a shape is the stage's last map
+            for t in sorted(original.get_tensor_details(), key=lambda t: t["index"])
+            if len(t["shape"]) == 4 and t["shape"][1] == t["shape"][2]
+            and "p_re_lu" in t["name"]
+        }
+        for rebuilt in trunk.load_trunk(MODEL)(gray):
+            rebuilt = np.asarray(rebuilt)
+            theirs = original.get_tensor(tensors[rebuilt.shape])
+            print(np.abs(rebuilt - theirs).max() / np.abs(theirs).max())
+        """
+    )
+    differences = [float(line) for line in output.split()]
+    assert len(differences) == 7
+    assert max(differences) < 1e-4
+
+
+TRAIN = """
+    import os
+    import sys
+    from pathlib import Path
+
+    import numpy as np
+    from moodmesh import crop, fer2013
+    from moodmesh.classifier import Network
+    from moodmesh.training import cnn
+    from moodmesh.training.landmark_cache import FoundLandmarks
+
+    SETTINGS = cnn.Settings(variants=1, epochs=2, batch=16, hidden=8, branches=2)
+
+    def striped():
+        rng = np.random.default_rng(0)
+        labels = np.arange(48) % 7
+        images = rng.integers(0, 40, (48, 48, 48)).astype(np.uint8)
+        for image, label in zip(images, labels):
+            image[6 * label : 6 * label + 6] += 200
+        usage = np.array([0] * 32 + [1] * 8 + [2] * 8)
+        return fer2013.Fer2013(images, labels, usage, np.arange(48))
+
+    def train(folder, kill_after=None):
+        def report(line):
+            print(line, flush=True)
+            if kill_after and line.startswith(kill_after):
+                os._exit(9)  # no clean-up runs, as after a kill
+
+        nowhere = FoundLandmarks(
+            np.zeros(48, bool), np.zeros((48, 478, 3)), np.zeros((48, 52)),
+            np.zeros((48, 4, 4)), (48, 48),
+        )
+        return cnn.train_cnn(
+            striped(), nowhere, folder / "cnn.tflite", SETTINGS,
+            folder / "checkpoints", folder.parent / "cache", report,
+        )
+
+    if __name__ == "__main__":
+        folder = Path(sys.argv[1])
+        if sys.argv[2:] == ["killed"]:
+            train(folder / "a", "epoch 1/")
+        resumed, unbroken = train(folder / "a"), train(folder / "b")
+        for made in (resumed, unbroken):
+            print("losses", *[epoch["loss"] for run in made["history"] for epoch in run])
+        network = Network(folder / "a" / "cnn.tflite")
+        print("logits", *network(crop.face_crop(np.zeros((48, 48, 3), np.uint8), None)))
+        print("megabytes", (folder / "a" / "cnn.tflite").stat().st_size / 1e6)
+"""
+
+
+def _train(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # A file, not -c: the processes that make the maps start by importing it.
+    script = folder / "train_small.py"
+    script.write_text(textwrap.dedent(TRAIN), encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, script, folder, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)},
+    )
+
+
+def _values(output: str, name: str) -> list[list[float]]:
+    lines = [line.split()[1:] for line in output.splitlines() if line.startswith(name)]
+    return [[float(value) for value in line] for line in lines]
+
+
+def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(tmp_path):
+    killed = _train(tmp_path, "killed")
+    assert killed.returncode == 9, killed.stderr[-3000:]
+    assert "epoch 2/2" not in killed.stdout
+
+    done = _train(tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Going on after epoch 1" in done.stdout
+    resumed, unbroken = _values(done.stdout, "losses")
+    assert len(resumed) == 4  # two branches of two epochs
+    assert resumed == pytest.approx(unbroken, rel=0.01)
+    assert len(_values(done.stdout, "logits")[0]) == 7
+    assert _values(done.stdout, "megabytes")[0][0] < 8
