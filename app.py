@@ -1,8 +1,8 @@
 """The live page: reads your expression and plays songs that suit it.
 
-    python app.py                 opens http://localhost:8501
-    python app.py --port 8600 --no-browser
-    streamlit run app.py          the same page, with Streamlit's own options
+python app.py                 opens http://localhost:8501
+python app.py --port 8600 --no-browser
+streamlit run app.py          the same page, with Streamlit's own options
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ def serve(argv: Sequence[str] | None = None) -> int:
     """Checks the machine and the port, then runs Streamlit's server until Ctrl-C."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=8501)
-    parser.add_argument("--address", default="localhost", help="where to listen (default: %(default)s)")
+    parser.add_argument(
+        "--address", default="localhost", help="where to listen (default: %(default)s)"
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     args = parser.parse_args(argv)
     system.require_libraries()

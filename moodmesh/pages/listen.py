@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import streamlit as st
-from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
 from moodmesh import pictures
 from moodmesh.classifier import Classifier, Expression
 from moodmesh.colours import hex_of, shape_of
 from moodmesh.errors import UserError
 from moodmesh.face import FaceFinder, draw_mesh
-from moodmesh.live import Snapshot, Stream
+from moodmesh.live import Snapshot
 from moodmesh.mood import LOOKS, VALENCE_AROUSAL, Mood, chosen, valence_arousal
-from moodmesh.pages import session
+from moodmesh.pages import camera, session
 from moodmesh.pages.component import component
 from moodmesh.pages.player.player import as_item, player
-from moodmesh.pages.session import Session
+from moodmesh.pages.session import Camera, Session
 from moodmesh.songs.catalogue import LANGUAGES, Filters
 from moodmesh.songs.recommend import MODES, introduction
 
@@ -28,19 +27,6 @@ LOST_SECONDS = 1.5
 SILENT_SECONDS = 5.0
 
 CAMERA, PHOTO, BY_HAND = "Camera", "Photo", "Pick a mood"
-CAMERA_CONSTRAINTS = {
-    # The landmark network looks at 256x256 of the face: more pixels only cost time. 'ideal', so
-    # that a camera with other sizes still starts.
-    "video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "frameRate": {"ideal": 24}},
-    "audio": False,
-}
-VIDEO_ATTRIBUTES = {
-    "autoPlay": True,
-    "controls": False,
-    "muted": True,
-    # People know their own face from the mirror.
-    "style": {"width": "100%", "transform": "scaleX(-1)", "borderRadius": "16px"},
-}
 
 
 def page() -> None:
@@ -57,50 +43,41 @@ def page() -> None:
             label_visibility="collapsed",
         )
         with st.container(key="stage"):
-            if source == CAMERA:
-                _camera(visitor)
+            if source != CAMERA and visitor.camera is not Camera.OFF:
+                visitor.camera = Camera.STOPPING
+            if visitor.camera is not Camera.OFF:
+                camera.show(visitor)
+            elif source == CAMERA:
+                _lobby(visitor)
             elif source == PHOTO:
-                visitor.camera = False
                 _photo(visitor)
             else:
-                visitor.camera = False
                 _by_hand(visitor)
+            if visitor.camera is Camera.ON:
+                st.fragment(_look, run_every=LOOK_SECONDS)(visitor)
+                _controls(visitor)
     with right:
-        live = MUSIC_SECONDS if source == CAMERA and visitor.camera else None
+        live = MUSIC_SECONDS if visitor.camera is Camera.ON else None
         st.fragment(_music, run_every=live)(visitor)
 
 
 # --- where the mood comes from ----------------------------------------------------------------
 
 
-def _camera(visitor: Session) -> None:
-    if not visitor.camera:
-        if component("lobby")(key="lobby", on_granted_change=lambda: None).granted:
-            visitor.camera = True
-            st.rerun()
-        _bars({}, None, "waiting", "Not sure yet", "Turn on the camera, use a photo or pick a mood.")
-        return
-    model = session.model_in_use(visitor)
-    context = webrtc_streamer(
-        key="camera",
-        mode=WebRtcMode.SENDRECV,
-        video_processor_factory=lambda: Stream(model),
-        media_stream_constraints=CAMERA_CONSTRAINTS,
-        rtc_configuration={"iceServers": []},
-        video_html_attrs=VIDEO_ATTRIBUTES,
-        desired_playing_state=True,
-        media_toggle_controls=False,
-        async_processing=True,
-    )
-    visitor.stream = context.video_processor
-    st.fragment(_look, run_every=LOOK_SECONDS)(visitor)
-    controls = st.container(horizontal=True, vertical_alignment="center")
-    if controls.button("Turn off camera", icon=":material/videocam_off:"):
-        visitor.camera = False
-        visitor.stream = None
+def _lobby(visitor: Session) -> None:
+    if component("lobby")(key="lobby", on_granted_change=lambda: None).granted:
+        visitor.camera = Camera.ON
+        st.rerun()
+    _bars({}, None, "waiting", "Not sure yet", "Turn on the camera, use a photo or pick a mood.")
+
+
+def _controls(visitor: Session) -> None:
+    row = st.container(horizontal=True, vertical_alignment="center")
+    if row.button("Turn off camera", icon=":material/videocam_off:"):
+        visitor.camera = Camera.STOPPING
         st.rerun()
     if session.has_personal():
-        _model_choice(visitor, controls)
+        _model_choice(visitor, row)
 
 
 def _model_choice(visitor: Session, place: st.delta_generator.DeltaGenerator) -> None:
@@ -258,7 +235,7 @@ def _by_hand(visitor: Session) -> None:
 def _music(visitor: Session) -> None:
     """The player and its choices; a fragment of its own, so that bars never redraw it."""
     listening = visitor.listening
-    if visitor.camera and visitor.stream:
+    if visitor.stream:
         mood = visitor.stream.snapshot.mood
         if mood.label:
             listening.follow(mood)
@@ -303,10 +280,10 @@ def _choices(visitor: Session) -> None:
         listening.choose_mode(mode)
         st.rerun(scope="fragment")
     with row.popover("Languages and years", icon=":material/tune:"):
-        counts = listening.catalogue.languages
+        counts = listening.catalogue.languages()
         languages = st.multiselect(
             "Languages",
-            sorted((code for code in counts if code), key=lambda code: -counts[code]),
+            list(counts),
             default=list(listening.filters.languages),
             format_func=lambda code: LANGUAGES.get(code, code),
             placeholder="all languages",

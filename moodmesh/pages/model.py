@@ -32,5 +32,5 @@ def page() -> None:
     if model.has("MODEL_CARD.md"):
         with st.expander("Model card"):
             st.markdown(model.path("MODEL_CARD.md").read_text("utf-8"))
-    if bundle.PERSONAL != model.folder and not session.has_personal():
+    if model.folder != bundle.PERSONAL and not session.has_personal():
         st.caption("Teach it your own face on the Teach page to see your model's report here.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 import streamlit as st
@@ -18,13 +19,22 @@ GENERAL = "general"
 PERSONAL = "personal"
 
 
+class Camera(Enum):
+    """Where the camera is: STOPPING until the browser has let go of it."""
+
+    OFF = "off"
+    ON = "on"
+    STOPPING = "stopping"
+
+
 @dataclass
 class Session:
     """One visitor's state; nothing in it is shared with another."""
 
     listening: Listening
     model: str = GENERAL
-    camera: bool = False
+    camera: Camera = Camera.OFF
+    camera_mounted: bool = False
     stream: Stream | None = None
     notices: list[str] = field(default_factory=list)
 

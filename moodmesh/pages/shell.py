@@ -16,15 +16,19 @@ def run() -> None:
     """Draws the page that the address names."""
     st.set_page_config(page_title="moodmesh", page_icon="🎧", layout="wide")
     st.html(f"<style>{_CSS.read_text('utf-8')}:root{{--mm-ground:{_ground()}}}</style>")
-    chosen = st.navigation(
-        [
-            st.Page(listen.page, title="Listen", url_path="listen", default=True),
-            st.Page(teach.page, title="Teach", url_path="teach"),
-            st.Page(model.page, title="Model", url_path="model"),
-            st.Page(privacy.page, title="Privacy", url_path="privacy"),
-        ],
-        position="top",
-    )
+    pages = [
+        st.Page(listen.page, title="Listen", url_path="listen", default=True),
+        st.Page(teach.page, title="Teach", url_path="teach"),
+        st.Page(model.page, title="Model", url_path="model"),
+        st.Page(privacy.page, title="Privacy", url_path="privacy"),
+    ]
+    chosen = st.navigation(pages, position="hidden")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="nav"):
+        st.html('<span class="mm-brand">moodmesh</span>', width="content")
+        for page in pages:
+            here = page.url_path == chosen.url_path
+            with st.container(key=f"nav-{'here' if here else page.title}", width="content"):
+                st.page_link(page, label=page.title, width="content")
     try:
         visitor = session.current()
         for notice in visitor.notices:
