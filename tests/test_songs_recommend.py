@@ -189,9 +189,14 @@ def test_few_songs_widen_the_reach_instead_of_leaving_a_gap(catalogue: Catalogue
     assert len(songs) == 10
 
 
-def test_songs_without_figures_are_not_recommended_for_a_mood() -> None:
-    catalogue = Catalogue((Song("1", "Known", "A", valence=0.5, energy=0.5), Song("2", "Un", "B")))
-    assert [r.song.id for r in recommend(catalogue, 0, 0, count=2)] == ["1"]
+def test_songs_without_figures_come_up_now_and_then_in_every_mood(catalogue: Catalogue) -> None:
+    own = [Song(f"own{n}", f"Mine {n}", f"Friend {n}", source="own list") for n in range(300)]
+    both = Catalogue((*catalogue.songs, *own))
+    for mood in ("happy", "sad"):
+        songs = [r for seed in range(10) for r in queue(both, mood, n=20, seed=seed)]
+        share = np.mean([r.song.source == "own list" for r in songs])
+        assert 0.02 < share < 0.6
+        assert {r.why for r in songs if r.song.source == "own list"} == {"From your own list"}
 
 
 def test_a_learnt_preference_moves_the_odds_and_zero_changes_nothing(catalogue: Catalogue) -> None:

@@ -126,6 +126,7 @@ class Filters:
     holiday: bool = False
     min_duration_s: int | None = None
     max_duration_s: int | None = None
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,6 +245,8 @@ class Catalogue:
             keep &= (self.duration_s == 0) | (self.duration_s >= filters.min_duration_s)
         if filters.max_duration_s:
             keep &= (self.duration_s == 0) | (self.duration_s <= filters.max_duration_s)
+        if filters.sources:
+            keep &= np.array([song.source in filters.sources for song in self.songs], bool)
         if filters.artists_avoided:
             keep &= ~self.by_artist(filters.artists_avoided)
         return keep
@@ -271,7 +274,7 @@ def with_video(song: Song, video_id: str | None, alt_ids: tuple[str, ...] = ()) 
     return Song(**{**values, "video_id": video_id, "alt_ids": alt_ids})
 
 
-def load(path: Path = SHIPPED) -> Catalogue:
+def load(path: Path = SHIPPED, source: str = "moodmesh") -> Catalogue:
     """The catalogue in a file written by :func:`encode`; about 60 ms for 3,000 songs."""
     try:
         text = gzip.decompress(path.read_bytes()).decode("utf-8")
@@ -286,7 +289,7 @@ def load(path: Path = SHIPPED) -> Catalogue:
             f"The song catalogue {path} has other columns than this version expects. Compile it "
             "again with: python -m moodmesh.songs.compile"
         )
-    return Catalogue(tuple(_decode(row) for row in rows))
+    return Catalogue(tuple(_decode(row, source) for row in rows))
 
 
 def encode(songs: Iterable[Song]) -> bytes:
@@ -318,7 +321,7 @@ def encode(songs: Iterable[Song]) -> bytes:
     return gzip.compress(text.getvalue().encode("utf-8"), compresslevel=9, mtime=0)
 
 
-def _decode(row: list[str]) -> Song:
+def _decode(row: list[str], source: str) -> Song:
     return Song(
         id=song_id(row[0], row[1]),
         title=row[0],
@@ -337,6 +340,7 @@ def _decode(row: list[str]) -> Song:
         explicit={"1": True, "0": False}.get(row[13]),
         video_id=row[14] or None,
         alt_ids=tuple(row[15].split(";")) if row[15] else (),
+        source=source,
     )
 
 

@@ -48,6 +48,9 @@ PLAYABLE_FACTOR = 3.0
 FIRST_WITHIN = 0.25
 ARTIST_GAP = 5  # No artist twice within so many songs.
 LIKED_ARTIST_FACTOR = 3.0
+# A song of the listener's own list whose figures nobody knows counts as if it lay this many
+# reaches away: it comes up now and then in every mood.
+UNMEASURED_REACHES = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ def recommend(
     check_mode(mode)
     filters = filters or Filters()
     rng = rng or np.random.default_rng()
-    free = catalogue.allowed(filters) & catalogue.measured
+    free = catalogue.allowed(filters)
     for identifier in exclude:
         if (row := catalogue.index(identifier)) is not None:
             free[row] = False
@@ -149,6 +152,7 @@ def recommend(
             row = catalogue.index(identifier)
             if row is not None and row in place:
                 fresh[place[row]] = factor
+    measured = catalogue.measured[rows]
     points = np.column_stack((catalogue.valence[rows], catalogue.energy[rows]))
     open_rows = np.ones(len(rows), bool)
     artists: list[frozenset[str]] = [
@@ -161,6 +165,7 @@ def recommend(
         distance = np.hypot(points[:, 0] - target[0], points[:, 1] - target[1])
         nearest = min(WITHIN_REACH, len(rows)) - 1
         reach = max(REACH, float(np.partition(distance, nearest)[nearest]) / 2)
+        distance = np.where(measured, distance, UNMEASURED_REACHES * reach)
         weight = prior * fresh * open_rows * np.exp(-0.5 * (distance / reach) ** 2)
         recent_artists = frozenset[str]().union(*artists[-(ARTIST_GAP - 1) :])
         if step == 0 and not before:
@@ -224,6 +229,8 @@ def explain(
     catalogue: Catalogue, row: int, mode: str, step: int, expression: str | None = None
 ) -> str:
     """Why a song is there: how it sounds, and what it is for or what sets it apart."""
+    if not catalogue.measured[row]:
+        return "From your own list"
     sound = describe(float(catalogue.valence[row]), float(catalogue.energy[row]))
     if mode == "lift":
         if step == 0:

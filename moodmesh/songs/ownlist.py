@@ -1,0 +1,328 @@
+"""The listener's own songs from a CSV file: a title and an artist, or a YouTube link.
+
+Exports of many programs are understood, among them the Kaggle table 'Spotify and Youtube' as it
+is. Figures the file does not give are borrowed: from the same song in the catalogue, else from the
+artist's other songs there. What still has none may come up in any mood.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import math
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from moodmesh.errors import UserError
+from moodmesh.songs.catalogue import LANGUAGES, Catalogue, Song, encode, load
+from moodmesh.songs.titles import (
+    has_strong_words,
+    is_holiday,
+    plain,
+    shown_title,
+    song_id,
+    unwanted_kind,
+)
+from moodmesh.songs.youtube import parse_video_id
+
+SOURCE = "own list"
+# More would slow every recommendation down; 20,000 songs take 20 ms.
+MOST_SONGS = 20_000
+# A file with more unusable rows than this at its start is not a list of songs.
+ROWS_TO_JUDGE = 2_000
+# The Kaggle table has descriptions of 5,000 characters; csv's own limit is 131,072.
+LONGEST_FIELD = 1 << 20
+LONGEST_TEXT = 300
+LENGTH_S = (30, 3600)
+
+# What each column may be called, best first ('Title' in the Kaggle table is the video's title).
+_NAMES = {
+    "title": ("track", "track name", "song", "song name", "song title", "name", "title"),
+    "artist": ("artist", "artists", "artist name", "artist name(s)", "singer", "performer", "band"),
+    "video": ("url youtube", "youtube url", "youtube", "youtube link", "video id", "video url",
+              "videoid", "url", "link", "id"),
+    "language": ("language", "lang"),
+    "year": ("year", "release year", "release date", "album release date"),
+    "genre": ("genre", "genres"),
+    "valence": ("valence",),
+    "energy": ("energy",),
+    "danceability": ("danceability",),
+    "acousticness": ("acousticness",),
+    "tempo": ("tempo", "bpm"),
+    "duration_s": ("duration s", "duration", "length", "duration (s)", "time"),
+    "duration_ms": ("duration ms", "duration (ms)", "track duration (ms)"),
+    "streams": ("stream", "streams", "plays", "views"),
+    "explicit": ("explicit",),
+}  # fmt: skip
+_MINUTES = re.compile(r"^(?:(\d+):)?(\d{1,3}):(\d{2})$")
+_YEAR = re.compile(r"\b(19\d\d|20\d\d)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnList:
+    """What a file gave: its songs, and in words what was left out and why."""
+
+    songs: tuple[Song, ...]
+    notices: tuple[str, ...]
+
+
+def read_own_list(content: bytes, name: str, catalogue: Catalogue) -> OwnList:
+    """The songs in an uploaded CSV; a :class:`UserError` where it holds none."""
+    text, encoding = _decode(content, name)
+    rows = _rows(text)
+    header = next(rows, None)
+    if header is None:
+        raise UserError(f"'{name}' is empty. Give a CSV file with a title and an artist a row.")
+    columns = _columns(header)
+    if not ({"title", "artist"} <= columns.keys() or "video" in columns):
+        raise UserError(
+            f"'{name}' has no columns for a title and an artist, nor one for YouTube links. "
+            f"Its first row should name them, like: title,artist,url. It reads: "
+            f"{', '.join(cell[:30] for cell in header[:6])}"
+        )
+    songs: dict[str, tuple[Song, float]] = {}
+    unusable = unwanted = twice = 0
+    more = False
+    for number, row in enumerate(rows):
+        if not any(cell.strip() for cell in row):
+            continue
+        found = _song(row, columns)
+        if found is None:
+            unusable += 1
+            if not songs and number > ROWS_TO_JUDGE:
+                break
+        elif unwanted_kind(found[0].title, found[0].artist):
+            unwanted += 1
+        elif found[0].id in songs:
+            twice += 1
+        elif len(songs) == MOST_SONGS:
+            more = True
+            break
+        else:
+            songs[found[0].id] = found
+    if not songs:
+        raise UserError(
+            f"No row of '{name}' has a title with an artist, or a YouTube link. "
+            "Check that its first row names the columns: title,artist,url"
+        )
+    notices = []
+    if more:
+        notices.append(f"Only the first {MOST_SONGS:,} songs were taken.")
+    for count, why in (
+        (unusable, "had no title with an artist and no YouTube link"),
+        (twice, "were there twice"),
+        (unwanted, "were karaoke, sped-up or instrumental versions"),
+    ):
+        if count:
+            notices.append(f"{count:,} row{'s' if count > 1 else ''} {why}.")
+    if encoding not in {"utf-8", "utf-8-sig"}:
+        notices.append(
+            f"The file is not UTF-8; it was read as {encoding}. Check a title with an accent."
+        )
+    return OwnList(tuple(_finished(songs.values(), catalogue)), tuple(notices))
+
+
+def own_songs_path() -> Path:
+    """Where the listener's own songs are kept."""
+    return Path(platformdirs.user_data_dir("moodmesh", appauthor=False)) / "own_songs.csv.gz"
+
+
+def keep_own_songs(songs: Iterable[Song], path: Path | None = None) -> None:
+    """Keep the list for the next time; what was kept before stays until the new one is whole."""
+    path = path or own_songs_path()
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(encode(songs))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"Your songs could not be kept in {path} ({error.strerror}). They last until you close "
+            "the app; make room or allow writing there to keep them."
+        ) from error
+
+
+def own_songs(path: Path | None = None) -> Catalogue:
+    """The songs kept, or none."""
+    path = path or own_songs_path()
+    return load(path, SOURCE) if path.exists() else Catalogue(())
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+def _decode(content: bytes, name: str) -> tuple[str, str]:
+    """The text and its encoding. UTF-16 needs its mark; anything else is UTF-8, else Windows'."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif content[:4] in (b"PK\x03\x04", b"%PDF") or content[:2] == b"\xd0\xcf":
+        raise UserError(
+            f"'{name}' is not a CSV file. Save the table as CSV (comma-separated, UTF-8) and "
+            "choose that file."
+        )
+    else:
+        try:
+            return content.decode("utf-8-sig"), "utf-8"
+        except UnicodeDecodeError:
+            encoding = "cp1252"
+    return content.decode(encoding, errors="replace"), encoding
+
+
+def _rows(text: str) -> Iterator[list[str]]:
+    """The table's rows; a broken line is passed over instead of ending the reading."""
+    sample = text[: text.find("\n", 4096) if "\n" in text[4096:] else len(text)][:16384]
+    first = sample.split("\n", 1)[0]
+    delimiter = max(",;\t|", key=first.count)
+    csv.field_size_limit(LONGEST_FIELD)
+    reader = csv.reader(io.StringIO(text.replace("\0", ""), newline=""), delimiter=delimiter)
+    while True:
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            continue
+
+
+def _columns(header: list[str]) -> dict[str, int]:
+    """What each column holds -> its place."""
+    names = [re.sub(r"[\s_]+", " ", cell.strip().lower()) for cell in header]
+    found = {}
+    for what, choices in _NAMES.items():
+        place = next((names.index(choice) for choice in choices if choice in names), None)
+        if place is not None:
+            found[what] = place
+    return found
+
+
+def _song(row: list[str], columns: dict[str, int]) -> tuple[Song, float] | None:
+    """A row as a song with its streams, or None where it names none."""
+
+    def cell(what: str) -> str:
+        place = columns.get(what)
+        return row[place].strip() if place is not None and place < len(row) else ""
+
+    title, artist = _clean(cell("title")), _clean(cell("artist"))
+    video_id = parse_video_id(cell("video")) if cell("video") else None
+    if not title or not artist:
+        if video_id is None:
+            return None
+        title = title or f"Video {video_id}"
+        artist = artist or "Unknown artist"
+    artist = "; ".join(re.split(r"\s*;\s*", artist))
+    shown = shown_title(title)
+    year = _YEAR.search(cell("year"))
+    language = cell("language").lower()
+    by_name = {name.lower(): code for code, name in LANGUAGES.items()}
+    song = Song(
+        id=song_id(shown, artist),
+        title=shown,
+        artist=artist,
+        language=by_name.get(language, language if language in LANGUAGES else ""),
+        year=int(year.group()) if year else None,
+        genre=cell("genre")[:40].lower(),
+        valence=_share(cell("valence")),
+        energy=_share(cell("energy")),
+        danceability=_share(cell("danceability")),
+        acousticness=_share(cell("acousticness")),
+        tempo=_within(_number(cell("tempo")), 20, 300),
+        duration_s=_duration(cell("duration_s"), cell("duration_ms")),
+        holiday=is_holiday(title),
+        explicit=_flag(cell("explicit"), title),
+        video_id=video_id,
+        source=SOURCE,
+    )
+    streams = _number(cell("streams").replace(",", ""))
+    return song, 0.0 if math.isnan(streams) else streams
+
+
+def _finished(found: Iterable[tuple[Song, float]], catalogue: Catalogue) -> Iterator[Song]:
+    """The songs with ranks by streams, and with borrowed figures where they have none."""
+    songs = sorted(found, key=lambda pair: -pair[1])
+    by_artist: dict[str, list[Song]] = defaultdict(list)
+    for known in catalogue.songs:
+        by_artist[plain(known.artists[0])].append(known)
+    for rank, (song, streams) in enumerate(songs, start=1):
+        if streams > 0:
+            song = replace(song, streams_rank=rank)
+        same = catalogue.find(song.id)
+        others = [same] if same else by_artist.get(plain(song.artists[0]), [])
+        if others:
+            gaps = {
+                name: float(np.mean([getattr(other, name) for other in others]))
+                for name in ("valence", "energy", "danceability", "acousticness", "tempo")
+                if math.isnan(getattr(song, name))
+            }
+            song = _fill(song, gaps, language=others[0].language, genre=others[0].genre)
+        yield song
+
+
+def _fill(song: Song, figures: dict[str, float], *, language: str, genre: str) -> Song:
+    return replace(
+        song,
+        valence=figures.get("valence", song.valence),
+        energy=figures.get("energy", song.energy),
+        danceability=figures.get("danceability", song.danceability),
+        acousticness=figures.get("acousticness", song.acousticness),
+        tempo=figures.get("tempo", song.tempo),
+        language=song.language or language,
+        genre=song.genre or genre,
+    )
+
+
+def _clean(text: str) -> str:
+    """One line of sensible length without control characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:LONGEST_TEXT]
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan
+
+
+def _share(text: str) -> float:
+    """A figure on [0, 1]; some tables give per cents."""
+    value = _number(text.rstrip("%"))
+    if value > 1.0 and value <= 100.0:
+        value /= 100.0
+    return _within(value, 0.0, 1.0)
+
+
+def _within(value: float, least: float, most: float) -> float:
+    return value if least <= value <= most else math.nan
+
+
+def _duration(seconds: str, milliseconds: str) -> int | None:
+    """A length in seconds from '215', '3:35' or milliseconds; None where it makes no sense."""
+    if clock := _MINUTES.match(seconds):
+        hours, minutes, rest = (int(part or 0) for part in clock.groups())
+        value: float = 3600 * hours + 60 * minutes + rest
+    elif milliseconds:
+        value = _number(milliseconds) / 1000
+    else:
+        value = _number(seconds)
+        if value > LENGTH_S[1]:
+            value /= 1000
+    return round(value) if LENGTH_S[0] <= value <= LENGTH_S[1] else None
+
+
+def _flag(text: str, title: str) -> bool | None:
+    if has_strong_words(title):
+        return True
+    return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(
+        text.lower()
+    )
