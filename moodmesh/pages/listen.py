@@ -221,10 +221,9 @@ def _by_hand(visitor: Session) -> None:
         key="by_hand",
     )
     if label:
-        mood = chosen(label)
-        visitor.listening.follow(mood)
-        _bars(mood.probabilities | dict.fromkeys(set(labels) - {label}, 0.0), label, "chosen",
-              f"Playing for {label}", "The music follows what you pick.")  # fmt: skip
+        visitor.listening.follow(chosen(label))
+        shown = {name: float(name == label) for name in labels}
+        _bars(shown, label, "seen", f"Playing for {label}", "The music follows what you pick.")
     else:
         _bars({}, None, "waiting", "Pick a mood", "The music follows what you pick.")
 

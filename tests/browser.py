@@ -1,0 +1,110 @@
+"""What the browser tests share: Chromium, servers that come up and go away, and the outside world.
+
+Where Chromium is missing the tests skip and say so; with MOODMESH_NEEDS_BROWSER set (continuous
+integration) they fail instead.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ARTEFACTS = ROOT / "artefacts"
+YOUTUBE_STUB = Path(__file__).parent / "player" / "youtube_stub.js"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+NEEDED = bool(os.environ.get("MOODMESH_NEEDS_BROWSER"))
+
+marks = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        CHROMIUM is None and not NEEDED,
+        reason="Chromium is not installed (sudo apt-get install chromium)",
+    ),
+]
+
+# Nothing is heard or asked, and a page may play without a press, as in a browser that knows it.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--autoplay-policy=no-user-gesture-required",
+    "--mute-audio",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    # Chromium hides local addresses behind mDNS names, which a server without mDNS cannot resolve.
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
+]
+
+
+def free_port() -> int:
+    """A port on which nothing listens right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def launched(webcam: Path | None = None) -> Iterator[Any]:
+    """A headless Chromium whose webcam plays this clip."""
+    from playwright.sync_api import sync_playwright
+
+    clip = [f"--use-file-for-fake-video-capture={webcam}"] if webcam else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS + clip)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def serving(
+    command: Sequence[str], port: int, environment: dict[str, str] | None = None
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A server process that answers on this port: its address and the process."""
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://localhost:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
+                break
+            except OSError:
+                if time.monotonic() > deadline or process.poll() is not None:
+                    raise
+                time.sleep(0.1)
+        yield address, process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def stub_youtube(page: Any, reachable: bool = True) -> None:
+    """Lets nothing out of this machine; YouTube's player API is a stand-in, or does not answer."""
+    page.route(re.compile(r"^https?://(?!localhost|127\.0\.0\.1)"), lambda route: route.abort())
+    if reachable:
+        script = YOUTUBE_STUB.read_text("utf-8")
+        page.route(
+            "https://www.youtube.com/iframe_api",
+            lambda route: route.fulfill(content_type="text/javascript", body=script),
+        )

@@ -1,0 +1,250 @@
+"""Browser tests of the whole app: a real server, headless Chromium, and a fake webcam that plays
+the warped face. Only YouTube is a stand-in, at the network's edge."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from tests import browser, warped_face
+
+pytestmark = browser.marks
+
+# Frames, training runs and other tests share two cores: a wait is long, a pass is not.
+PATIENCE_MS = 60_000
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    clip = warped_face.write_webcam_clip(tmp_path_factory.mktemp("webcam") / "face.mjpeg")
+    with browser.launched(clip) as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, int]]:
+    """The app as `make app` starts it: its address and its process id."""
+    port = browser.free_port()
+    with browser.serving(["app.py", "--port", str(port), "--no-browser"], port) as (address, app):
+        yield address, app.pid
+
+
+Visit = Callable[..., Any]
+
+
+@pytest.fixture
+def visit(chromium: Any, server: tuple[str, int]) -> Iterator[Visit]:
+    """Opens a page of the app as a new visitor; every visit ends with the test."""
+    contexts = []
+
+    def go(path: str = "", *, reachable: bool = True, script: str = "", **options: Any) -> Any:
+        context = chromium.new_context(**{"viewport": DESKTOP, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        browser.stub_youtube(page, reachable)
+        if script:
+            page.add_init_script(script)
+        page.goto(f"{server[0]}/{path}")
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+
+
+def screenshot(page: Any, name: str) -> None:
+    browser.ARTEFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=browser.ARTEFACTS / f"{name}.png")
+
+
+def turn_on(page: Any) -> None:
+    page.get_by_role("button", name="Turn on camera").click()
+    page.wait_for_selector('.mm-look[data-state="seen"]')
+
+
+def bars(page: Any) -> dict[str, int]:
+    rows = page.eval_on_selector_all(
+        ".mm-bars li", "rows => rows.map(row => [row.dataset.label, Number(row.dataset.percent)])"
+    )
+    return dict(rows)
+
+
+def landmarker_threads(pid: int) -> int:
+    """How many threads MediaPipe's landmarkers run in the server process."""
+    names = Path(f"/proc/{pid}/task").glob("*/comm")
+    return sum(name.read_text().startswith("mediapipe") for name in names)
+
+
+# The share of the video's pixels that are as green-blue as the mesh; the clip has none of that.
+MESH_SHARE = """video => {
+  const canvas = document.createElement('canvas');
+  canvas.width = video.videoWidth; canvas.height = video.videoHeight;
+  if (!canvas.width) return 0;
+  const context = canvas.getContext('2d');
+  context.drawImage(video, 0, 0);
+  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  let mesh = 0;
+  for (let i = 0; i < data.length; i += 4)
+    if (data[i + 1] > data[i] + 20 && data[i + 2] > data[i] + 10) mesh += 1;
+  return 4 * mesh / data.length;
+}"""
+
+
+def test_the_camera_is_asked_for_only_after_the_visitor_agreed(visit: Visit) -> None:
+    page = visit(
+        script="""const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        window.asked = 0;
+        navigator.mediaDevices.getUserMedia = (how) => { window.asked += 1; return ask(how); };"""
+    )
+    page.get_by_role("button", name="Turn on camera").wait_for()
+    page.locator(".mm-row-title").first.wait_for()
+    assert page.evaluate("window.asked") == 0
+    assert "stays on this machine" in page.locator(".mm-lobby").inner_text()
+    screenshot(page, "lobby-desktop")
+    page.get_by_role("button", name="Turn on camera").click()
+    page.wait_for_function("window.asked === 1")
+
+
+def test_mesh_bars_and_songs_follow_the_face(visit: Visit, server: tuple[str, int]) -> None:
+    page = visit()
+    turn_on(page)
+    video = page.frame_locator("iframe[title*='webrtc']").locator("video")
+    video.wait_for()
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while (share := video.evaluate(MESH_SHARE)) < 0.01:
+        assert time.monotonic() < deadline, f"no mesh in the video that came back: {share:.4f}"
+        page.wait_for_timeout(200)
+
+    page.wait_for_selector('.mm-look[data-mood="happy"]')
+    assert sum(bars(page).values()) == pytest.approx(100, abs=4)
+    page.locator(".mm-row-title").nth(5).wait_for()
+    screenshot(page, "listen-desktop")
+
+    page.get_by_role("button", name="Play", exact=True).first.click()
+    page.wait_for_function("stub.sounding().length === 1")
+    playing = page.evaluate("stub.sounding()[0].video")
+    page.wait_for_selector('.mm-look[data-mood="surprise"]')
+    page.get_by_text("You look surprised: the queue follows").wait_for()
+    assert page.evaluate("stub.sounding()[0].video") == playing
+    page.evaluate("stub.end()")
+    page.wait_for_function("stub.sounding().length === 1 && stub.sounding()[0].at !== 1e9")
+    page.wait_for_function(f"stub.sounding()[0]?.video !== {playing!r}")
+
+    pid = server[1]
+    assert landmarker_threads(pid) > 0
+    maps = Path(f"/proc/{pid}/maps").read_text()
+    assert "mediapipe" in maps
+    assert "tensorflow" not in maps
+
+    page.get_by_role("button", name="Turn off camera").click()
+    page.get_by_role("button", name="Turn on camera").wait_for()
+    deadline = time.monotonic() + 20
+    while landmarker_threads(pid):
+        assert time.monotonic() < deadline, "the landmarker outlived the camera"
+        page.wait_for_timeout(200)
+    assert page.evaluate("stub.sounding().length") == 1  # the music goes on
+
+
+def test_a_phone_in_the_dark_has_the_player_at_its_foot(visit: Visit) -> None:
+    page = visit(
+        viewport=PHONE, color_scheme="dark", device_scale_factor=2, is_mobile=True, has_touch=True
+    )
+    turn_on(page)
+    page.wait_for_selector(".mm-look[data-mood]:not([data-mood=''])")
+    assert page.locator(".mm-bars li:visible").count() == 2
+    bar = page.locator(".mm-bar").bounding_box()
+    assert bar["y"] + bar["height"] == pytest.approx(PHONE["height"], abs=2)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    screenshot(page, "listen-phone")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("NotAllowedError", "blocked for this page"),
+        ("NotFoundError", "could not find a camera"),
+        ("NotReadableError", "camera is busy"),
+    ],
+)
+def test_a_camera_that_does_not_start_is_explained(visit: Visit, error: str, words: str) -> None:
+    page = visit(
+        script=f"""navigator.mediaDevices.getUserMedia =
+        () => Promise.reject(new DOMException('', '{error}'));"""
+    )
+    page.get_by_role("button", name="Turn on camera").click()
+    page.get_by_role("alert").filter(has_text=words).wait_for()
+    assert page.get_by_role("button", name="Turn on camera").is_enabled()
+
+
+def test_a_photo_is_read_without_a_camera(visit: Visit, tmp_path: Path) -> None:
+    photo = tmp_path / "me.jpg"
+    cv2.imwrite(str(photo), warped_face.render("happy")[:, :, ::-1])
+    page = visit()
+    page.get_by_role("radio", name="Photo").click()
+    page.locator("input[type=file]").set_input_files(photo)
+    page.wait_for_selector('.mm-look[data-state="seen"][data-mood="happy"]')
+    page.get_by_text("Bright music for a bright face").wait_for()
+    screenshot(page, "photo-desktop")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("notes.jpg", b"not a picture", "is not a picture that can be read"),
+        ("empty.png", None, "I could not find a face"),
+    ],
+)
+def test_a_photo_that_cannot_be_used_is_explained(
+    visit: Visit, tmp_path: Path, name: str, content: bytes | None, words: str
+) -> None:
+    photo = tmp_path / name
+    if content is None:
+        cv2.imwrite(str(photo), warped_face.empty()[:, :, ::-1])
+    else:
+        photo.write_bytes(content)
+    page = visit()
+    page.get_by_role("radio", name="Photo").click()
+    page.locator("input[type=file]").set_input_files(photo)
+    page.get_by_text(re.compile(words)).first.wait_for()
+    page.locator(".mm-row-title").first.wait_for()
+
+
+def test_a_mood_can_be_picked_by_hand(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("radio", name="Pick a mood").click()
+    page.get_by_role("radio", name=re.compile("sad")).click()
+    page.get_by_text("Songs that keep you company").wait_for()
+    page.wait_for_selector('.mm-look[data-mood="sad"]')
+    page.get_by_role("radio", name="lift").click()
+    page.get_by_text("brightening slowly").wait_for()
+    screenshot(page, "mood-desktop")
+
+
+def test_without_youtube_every_song_is_a_link(visit: Visit) -> None:
+    page = visit(reachable=False)
+    page.get_by_text("YouTube cannot be reached").wait_for()
+    links = page.locator(".mm-list a").evaluate_all("links => links.map(link => link.href)")
+    assert len(links) >= 5
+    assert all(link.startswith("https://www.youtube.com/") for link in links)
+
+
+@pytest.mark.parametrize("path", ["teach", "model", "privacy"])
+@pytest.mark.parametrize(("size", "name"), [(DESKTOP, "desktop"), (PHONE, "phone")])
+def test_every_other_page_fits_desktop_and_phone(
+    visit: Visit, path: str, size: dict[str, int], name: str
+) -> None:
+    page = visit(path, viewport=size)
+    page.get_by_role("heading", level=1).wait_for()
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    assert page.get_by_text("This app has encountered an error").count() == 0
+    screenshot(page, f"{path}-{name}")

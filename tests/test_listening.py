@@ -1,0 +1,114 @@
+"""Unit tests of a listener's session: the queue follows, the song that plays does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from moodmesh.listening import KEPT_PLAYED, QUEUE_LENGTH, Listening
+from moodmesh.mood import Mood, chosen
+from moodmesh.songs.catalogue import Catalogue, Filters, load
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load()
+
+
+@pytest.fixture
+def listening(catalogue: Catalogue) -> Iterator[Listening]:
+    yield Listening(catalogue, rng=np.random.default_rng(7))
+
+
+def ids(listening: Listening) -> list[str]:
+    return [item.song.id for item in listening.queue]
+
+
+def mean_valence(listening: Listening, start: int) -> float:
+    rows = [listening.catalogue.index(song) for song in ids(listening)[start:]]
+    return float(np.mean([listening.catalogue.valence[row] for row in rows if row is not None]))
+
+
+def test_music_may_start_before_there_is_a_mood(listening: Listening) -> None:
+    assert listening.follow(Mood())
+    assert len(listening.queue) == QUEUE_LENGTH
+    assert listening.note == ""
+
+
+def test_a_new_mood_changes_only_what_comes_after_the_song_that_plays(
+    listening: Listening,
+) -> None:
+    listening.follow(chosen("sad"))
+    before = ids(listening)
+    sad = mean_valence(listening, 3)
+    listening.began(before[1])
+    listening.follow(chosen("happy"))
+    after = ids(listening)
+    assert after[:2] == before[:2]
+    assert not set(after[2:]) & set(before[:2])
+    assert mean_valence(listening, 2) > sad + 0.3
+    assert listening.note == "You look happy: the queue follows"
+
+
+def test_a_mood_that_hardly_moves_leaves_the_queue_alone(listening: Listening) -> None:
+    mood = chosen("happy")
+    listening.follow(mood)
+    before = ids(listening)
+    assert not listening.follow(Mood("happy", {}, mood.valence - 0.05, mood.arousal))
+    assert ids(listening) == before
+    assert listening.follow(Mood("happy", {}, mood.valence - 0.3, mood.arousal))
+
+
+def test_the_queue_never_runs_out_and_repeats_nothing(listening: Listening) -> None:
+    listening.follow(chosen("neutral"))
+    heard: list[str] = []
+    for _ in range(60):
+        song = next(song for song in ids(listening) if song not in heard)
+        listening.began(song)
+        heard.append(song)
+    assert len(set(heard)) == 60
+    assert len(listening.queue) <= KEPT_PLAYED + 1 + QUEUE_LENGTH
+
+
+def test_disliked_and_unplayable_songs_leave_and_stay_away(listening: Listening) -> None:
+    listening.follow(chosen("happy"))
+    disliked, unplayable = ids(listening)[3], ids(listening)[4]
+    listening.dislike(disliked)
+    listening.cannot_play(unplayable)
+    assert not {disliked, unplayable} & set(ids(listening))
+    for label in ("sad", "happy", "angry", "happy"):
+        listening.follow(chosen(label))
+        assert not {disliked, unplayable} & set(ids(listening))
+
+
+def test_a_like_and_a_dislike_exclude_each_other(listening: Listening) -> None:
+    listening.follow(chosen("happy"))
+    song = ids(listening)[2]
+    listening.like(song)
+    assert song in listening.liked
+    listening.dislike(song)
+    assert song not in listening.liked
+    listening.like(song)
+    assert song not in listening.disliked
+
+
+def test_fear_starts_calm_until_the_listener_chooses(listening: Listening) -> None:
+    listening.follow(chosen("fear"))
+    assert listening.mode_in_use == "calm"
+    listening.choose_mode("match")
+    listening.follow(chosen("disgust"))
+    assert listening.mode_in_use == "match"
+
+
+def test_filters_apply_to_the_rest_of_the_queue_and_may_leave_nothing(
+    listening: Listening,
+) -> None:
+    listening.follow(chosen("happy"))
+    listening.choose_filters(Filters(languages=("hi",)))
+    assert {item.song.language for item in listening.queue} == {"hi"}
+    listening.choose_filters(Filters(languages=("hi",), years=(1901, 1902)))
+    assert listening.queue == []
+    listening.choose_filters(Filters())
+    assert len(listening.queue) == QUEUE_LENGTH
