@@ -14,7 +14,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from moodmesh.bundle import Bundle
-from moodmesh.face import Face
+from moodmesh.crop import face_crop, mirrored
+from moodmesh.face import SMALL_SIDE, Face
 from moodmesh.features import feature_vector
 
 Source = Literal["landmarks", "cnn", "ensemble"]
@@ -76,31 +77,109 @@ class Network:
         return output
 
 
+@dataclass(frozen=True)
+class Combination:
+    """How the networks' logits become probabilities; fitted on FER2013's PublicTest.
+
+    temperature: of the landmark net's logits, where it speaks alone. sure: see Expression.
+    gate: the landmark net's confidence from which the image network is not asked.
+    cnn_temperature: of the image network's logits, where it speaks alone.
+    weights: of the landmark net's and the image network's logits where both speak; mixing
+        logits is a weighted geometric mean of what the two say.
+    """
+
+    temperature: float = 1.0
+    sure: float = SURE
+    gate: float = 0.0
+    cnn_temperature: float = 1.0
+    weights: tuple[float, float] = (0.5, 0.5)
+
+    @staticmethod
+    def of(bundle: Bundle) -> Combination:
+        """The one a bundle was made with."""
+        kept = bundle.settings
+        own = Combination()
+        landmark_weight, cnn_weight = kept.get("weights", own.weights)
+        return Combination(
+            float(kept.get("temperature", own.temperature)),
+            float(kept.get("sure", own.sure)),
+            float(kept.get("gate", own.gate)),
+            float(kept.get("cnn_temperature", own.cnn_temperature)),
+            (float(landmark_weight), float(cnn_weight)),
+        )
+
+    def alone(self, landmarks: np.ndarray) -> np.ndarray:
+        """Probabilities from the landmark net's logits, (..., labels)."""
+        return softmax(landmarks, self.temperature)
+
+    def asks(self, landmarks: np.ndarray) -> np.ndarray:
+        """Where the image network should be asked too, bool (...,)."""
+        return self.alone(landmarks).max(axis=-1) < self.gate
+
+    def cnn_alone(self, cnn: np.ndarray) -> np.ndarray:
+        """Probabilities from the image network's logits, (..., labels)."""
+        return softmax(cnn, self.cnn_temperature)
+
+    def together(self, landmarks: np.ndarray, cnn: np.ndarray) -> np.ndarray:
+        """Probabilities from both networks' logits, (..., labels)."""
+        return softmax(self.weights[0] * landmarks + self.weights[1] * cnn)
+
+
 class Classifier:
     """Classifies faces with one bundle; one a thread."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
+        self.combination = Combination.of(bundle)
         self._landmarks = Network(bundle.path("landmarks.tflite"))
-        self._temperature = float(bundle.settings.get("temperature", 1.0))
-        self._sure = float(bundle.settings.get("sure", SURE))
+        self._cnn = Network(bundle.path("cnn.tflite")) if bundle.has("cnn.tflite") else None
+
+    @property
+    def has_cnn(self) -> bool:
+        """Whether the bundle has an image network."""
+        return self._cnn is not None
 
     def of_picture(self, rgb: np.ndarray, faces: Sequence[Face]) -> Expression | None:
         """The expression in a picture, uint8 (height, width, 3), in which these faces were found.
 
-        The first face counts. None where no network has anything to say.
+        The first face counts. The image network is asked where the landmark net is not sure, and
+        where no face was found in a picture so small that it can only be a cut-out face; a room
+        without a face has no expression. None where no network has anything to say.
         """
-        return self.of_face(faces[0]) if faces else None
+        face = faces[0] if faces else None
+        if face is None:
+            if self._cnn is None or min(rgb.shape[:2]) >= SMALL_SIDE:
+                return None
+            return self._expression(self.combination.cnn_alone(self.cnn_logits(rgb, None)), "cnn")
+        landmarks = self.landmark_logits(face)
+        if self._cnn is None or not self.combination.asks(landmarks):
+            return self._expression(self.combination.alone(landmarks), "landmarks")
+        both = self.combination.together(landmarks, self.cnn_logits(rgb, face))
+        return self._expression(both, "ensemble")
 
     def of_face(self, face: Face) -> Expression:
         """The face's expression, from its landmarks."""
         return self.of_features(feature_vector(face))
 
     def of_features(self, features: np.ndarray) -> Expression:
-        """The expression of one feature vector, float32 (1486,)."""
-        probabilities = softmax(self._landmarks(features), self._temperature)
+        """The expression of one feature vector, float32 (1486,), from the landmark net alone."""
+        return self._expression(self.combination.alone(self._landmarks(features)), "landmarks")
+
+    def landmark_logits(self, face: Face) -> np.ndarray:
+        """The landmark net's logits, float32 (labels,)."""
+        return self._landmarks(feature_vector(face))
+
+    def cnn_logits(self, rgb: np.ndarray, face: Face | None) -> np.ndarray:
+        """The image network's logits, float32 (labels,): the mean over the crop and its mirror."""
+        if self._cnn is None:
+            raise ValueError(f"the bundle {self.bundle.folder} has no image network")
+        crop = face_crop(rgb, face)
+        logits: np.ndarray = (self._cnn(crop) + self._cnn(mirrored(crop))) / 2
+        return logits
+
+    def _expression(self, probabilities: np.ndarray, source: Source) -> Expression:
         return Expression(
             dict(zip(self.bundle.labels, probabilities.tolist(), strict=True)),
-            "landmarks",
-            self._sure,
+            source,
+            self.combination.sure,
         )

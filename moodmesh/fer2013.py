@@ -80,6 +80,12 @@ class Fer2013:
         """Which images belong to 'Training', 'PublicTest' or 'PrivateTest', bool (n,)."""
         return self.usage == USAGES.index(usage)
 
+    def part(self, chosen: np.ndarray) -> Fer2013:
+        """The images where chosen, bool (n,), is true."""
+        return Fer2013(
+            self.images[chosen], self.labels[chosen], self.usage[chosen], self.rows[chosen]
+        )
+
 
 def read(path: Path) -> Fer2013:
     """FER2013 from its CSV, from a zip of it, or from a zip or folder of pictures."""
