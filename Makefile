@@ -6,7 +6,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PORT ?= 8501
 
-.PHONY: app test lint format benchmark setup setup-dev clean
+.PHONY: app test lint format benchmark screenshots setup setup-dev clean
 
 app: setup
 	@$(RUN) app.py --port $(PORT)
@@ -49,3 +49,7 @@ $(VENV)/.dev: requirements-dev.txt requirements.txt constraints.txt | $(VENV)/bi
 
 clean:
 	rm -rf $(VENV) artefacts .pytest_cache .mypy_cache .ruff_cache
+
+screenshots: setup-dev
+	@$(RUN) -m pytest -q tests/test_app_browser.py
+	@cp artefacts/listen-desktop.png docs/listen.png

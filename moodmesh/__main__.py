@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 
@@ -34,17 +35,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     reading = commands.add_parser("read", help="the expression in pictures and videos")
     songs = commands.add_parser("songs", help="songs that suit a mood")
     benchmark = commands.add_parser("benchmark", help="how fast this machine runs it")
-    # Each command imports what it needs when it is asked for: songs needs no face model.
-    chosen = (sys.argv[1:] if argv is None else list(argv))[:1]
-    if chosen == ["songs"]:
-        from moodmesh.songs import command as module
-    elif chosen == ["benchmark"]:
-        from moodmesh import benchmark as module  # type: ignore[no-redef]
-    else:
-        from moodmesh import reading as module  # type: ignore[no-redef]
-    module.add_arguments({"songs": songs, "benchmark": benchmark}.get("".join(chosen), reading))
+    # Each command's module is imported when it is asked for: songs needs no face model.
+    modules = {
+        "read": ("moodmesh.reading", reading),
+        "songs": ("moodmesh.songs.command", songs),
+        "benchmark": ("moodmesh.benchmark", benchmark),
+    }
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    name, chosen = modules.get(arguments[0] if arguments else "", modules["read"])
+    module = importlib.import_module(name)
+    module.add_arguments(chosen)
     args = parser.parse_args(argv)
-    return module.run(args)
+    status: int = module.run(args)
+    return status
 
 
 if __name__ == "__main__":
