@@ -107,7 +107,7 @@ def test_the_vector_is_centred_upright_and_in_eye_distances(happy_face: Face) ->
 
 
 def test_many_frames_give_the_same_as_one_at_a_time(happy_face: Face) -> None:
-    turned = happy_face.landmarks * np.float32([0.9, 1.1, 1])
+    turned = happy_face.landmarks * np.array([0.9, 1.1, 1], np.float32)
     landmarks = np.stack([happy_face.landmarks, turned])
     blendshapes = np.stack([happy_face.blendshapes] * 2)
     many = feature_vectors(landmarks, blendshapes, np.array(happy_face.size))

@@ -1,0 +1,250 @@
+"""`python collect.py LABEL`: records takes at the terminal or in a camera window."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from moodmesh import quality, takes
+from moodmesh.errors import UserError
+from moodmesh.face import draw_mesh
+from moodmesh.recording import (
+    SECONDS,
+    Recording,
+    Seen,
+    brightness,
+    camera,
+    has_display,
+    picture_files,
+    source,
+    stills,
+    video,
+)
+
+COUNTDOWN_S = 3.0
+WINDOW = "moodmesh"
+_SPACE, _ESCAPE = 32, 27
+_INK, _PAPER, _RED = (38, 48, 47), (250, 250, 248), (229, 72, 77)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    made = argparse.ArgumentParser(
+        prog="collect.py",
+        description="Records samples of your expression. Only landmarks are kept, no picture.",
+    )
+    made.add_argument("label", help="what the expression is called, e.g. happy or wink")
+    made.add_argument(
+        "--source",
+        default="0",
+        metavar="0|VIDEO|FOLDER",
+        help="a camera's number, a video file, or a folder of pictures (one take) (default: 0)",
+    )
+    made.add_argument(
+        "--seconds",
+        type=float,
+        help=f"length of a take (default: {SECONDS:g} from a camera, all of a video)",
+    )
+    made.add_argument("--data", type=Path, default=takes.FOLDER, help="where takes are kept")
+    made.add_argument("--no-window", action="store_true", help="record without a camera window")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Records what the arguments ask for."""
+    args = parser().parse_args(argv)
+    label = takes.check_label(args.label)
+    if args.seconds is not None and not args.seconds > 0:
+        raise UserError("--seconds must be more than 0.")
+    chosen = source(args.source)
+    if chosen.camera is not None:
+        seconds = args.seconds or SECONDS
+        if not args.no_window:
+            if not has_display():
+                raise UserError(
+                    "There is no display to show the camera window on. Add --no-window to record "
+                    "without it."
+                )
+            return _window(label, chosen.camera, seconds, args.data)
+        return _record(label, _counted_down(camera(chosen.camera), seconds), args.data)
+    if chosen.folder is not None:
+        files = picture_files(chosen.folder)
+        return _record(label, _progress(stills(files), len(files), "pictures"), args.data)
+    assert chosen.video is not None
+    return _record(label, _progress(video(chosen.video, args.seconds), None, "frames"), args.data)
+
+
+def _progress(
+    seen: Iterator[Seen | UserError], total: int | None, unit: str
+) -> Iterator[Seen | UserError]:
+    with tqdm(seen, total=total, unit=f" {unit}", file=sys.stderr, disable=None) as bar:
+        yield from bar
+
+
+def _counted_down(seen: Iterator[Seen], seconds: float) -> Iterator[Seen]:
+    """The frames of one take, after a countdown that is told at the terminal."""
+    start_s = time.monotonic()
+    told = 0
+    for _ in seen:
+        waited_s = time.monotonic() - start_s
+        left = int(np.ceil(COUNTDOWN_S - waited_s))
+        if left > 0:
+            if left != told:
+                print(f"{left} …", file=sys.stderr, flush=True)
+            told = left
+            continue
+        break
+    with tqdm(total=seconds, unit=" s", file=sys.stderr, disable=None) as bar:
+        start_s = time.monotonic()
+        for frame in seen:
+            passed_s = time.monotonic() - start_s
+            bar.update(round(min(passed_s, seconds) - bar.n, 1))
+            if passed_s >= seconds:
+                return
+            yield frame
+
+
+def _record(label: str, seen: Iterator[Seen | UserError], folder: Path) -> int:
+    """One take of these frames; what was recorded before a fault or Ctrl-C is kept."""
+    recording = Recording(label)
+    status = 0
+    fault: UserError | None = None
+    unreadable: list[UserError] = []
+    try:
+        for frame in seen:
+            if isinstance(frame, UserError):
+                unreadable.append(frame)
+                continue
+            _add(recording, frame)
+    except KeyboardInterrupt:
+        status = 130
+    except UserError as error:
+        fault = error
+    for problem in unreadable:
+        print(f"Left out: {problem}", file=sys.stderr)
+    if recording.faces:
+        _keep(recording, folder)
+    elif not status and not fault:
+        recording.take()  # raises the error that says why there is none
+    if fault:
+        raise fault
+    return status
+
+
+def _add(recording: Recording, frame: Seen) -> None:
+    face = frame.faces[0] if frame.faces else None
+    recording.add(face, frame.time_ms, brightness(frame.rgb))
+
+
+def _keep(recording: Recording, folder: Path) -> Path:
+    """Writes the take, tells of it and what could be better; returns its path."""
+    take = recording.take()
+    others, _ = takes.read_all(folder)
+    path = takes.write(take, folder)
+    share = 100 * len(take) / recording.frames
+    print(f"Kept {len(take)} samples of '{take.label}' (a face in {share:.0f}%): {path}")
+    for hint in quality.hints(take, recording.frames, float(np.mean(recording.brightness)), others):
+        print(f"  {hint.text}")
+    mine = [*(other for other in others if other.label == take.label), take]
+    if next_step := quality.advice({take.label: mine})[0].text:
+        print(f"  Next for '{take.label}': {next_step}.")
+    return path
+
+
+class _State(Enum):
+    READY = "space: record"
+    COUNTDOWN = "get ready"
+    RECORDING = "recording"
+
+
+def _window(label: str, number: int, seconds: float, folder: Path) -> int:
+    """The camera window: any number of takes until q is pressed."""
+    state = _State.READY
+    since_s = 0.0
+    recording = Recording(label)
+    kept: list[Path] = []
+    frames = camera(number)
+    cv2.namedWindow(WINDOW, cv2.WINDOW_AUTOSIZE)
+    status = 0
+    try:
+        for frame in frames:
+            now_s = time.monotonic()
+            if state is _State.COUNTDOWN and now_s - since_s >= COUNTDOWN_S:
+                state, since_s, recording = _State.RECORDING, now_s, Recording(label)
+            if state is _State.RECORDING:
+                _add(recording, frame)
+                if now_s - since_s >= seconds:
+                    state = _State.READY
+                    kept += _keep_if_any(recording, folder)
+                    recording = Recording(label)
+            left_s = (COUNTDOWN_S if state is _State.COUNTDOWN else seconds) - (now_s - since_s)
+            cv2.imshow(WINDOW, picture(frame, state.value, left_s, len(recording.faces), len(kept)))
+            key = cv2.waitKey(1) & 0xFF
+            closed = cv2.getWindowProperty(WINDOW, cv2.WND_PROP_VISIBLE) < 1
+            if key in (ord("q"), _ESCAPE) or closed:
+                break
+            if key == _SPACE and state is _State.READY:
+                state, since_s = _State.COUNTDOWN, now_s
+            if key == ord("u") and kept and state is _State.READY:
+                takes.delete(undone := kept.pop())
+                print(f"Deleted {undone}")
+    except KeyboardInterrupt:
+        status = 130
+    finally:
+        if recording.faces:
+            kept += _keep_if_any(recording, folder)
+        frames.close()  # type: ignore[attr-defined]
+        cv2.destroyAllWindows()
+    print(f"{len(kept)} takes of '{label}' were recorded.")
+    return status
+
+
+def _keep_if_any(recording: Recording, folder: Path) -> list[Path]:
+    try:
+        return [_keep(recording, folder)]
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return []
+
+
+def picture(frame: Seen, state: str, left_s: float, samples: int, kept: int) -> np.ndarray:
+    """What the window shows: the mirrored picture with mesh, state and keys; BGR for OpenCV."""
+    rgb = frame.rgb.copy()
+    if frame.faces:
+        draw_mesh(rgb, frame.faces[0])
+    rgb = np.ascontiguousarray(rgb[:, ::-1])
+    height, width = rgb.shape[:2]
+    scale = height / 480
+    cv2.rectangle(rgb, (0, height - round(44 * scale)), (width, height), _INK, -1)
+    _write(rgb, f"space: record   u: undo   q: leave   takes: {kept}", (12, -14), 0.6, _PAPER)
+    if not frame.faces:
+        _write(rgb, "No face: more light from the front helps", (12, 30), 0.7, _RED)
+    if state == _State.COUNTDOWN.value:
+        _write(rgb, f"{max(1, int(np.ceil(left_s)))}", (width / 2 / scale - 20, 250), 3, _PAPER)
+    elif state == _State.RECORDING.value:
+        cv2.circle(rgb, (round(24 * scale), round(58 * scale)), round(9 * scale), _RED, -1)
+        _write(rgb, f"{samples} samples, {max(0.0, left_s):.1f} s left", (44, 65), 0.7, _RED)
+    return np.ascontiguousarray(rgb[:, :, ::-1])
+
+
+def _write(
+    rgb: np.ndarray,
+    text: str,
+    place: tuple[float, float],
+    size: float,
+    colour: tuple[int, int, int],
+) -> None:
+    """Text at a place in a picture 480 pixels high; a negative height counts from below."""
+    scale = rgb.shape[0] / 480
+    x, y = round(place[0] * scale), round(place[1] * scale)
+    y = y + rgb.shape[0] if y < 0 else y
+    thickness = max(1, round(2 * scale))
+    cv2.putText(rgb, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size * scale, colour, thickness, 16)
