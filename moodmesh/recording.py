@@ -186,7 +186,7 @@ def source(text: str) -> Source:
 
 
 def has_display() -> bool:
-    """Whether a window can be shown. Tried in another process: without a display Qt ends its own."""
+    """Whether a window can be shown; tried elsewhere, for without one Qt ends its process."""
     trial = "import cv2; cv2.namedWindow('trial')"
     try:
         done = subprocess.run(
