@@ -5,13 +5,16 @@ The song that plays never stops because the mood changed; only what comes after 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from moodmesh.mood import LOOKS, Mood
 from moodmesh.songs.catalogue import Catalogue, Filters, Song
+from moodmesh.songs.history import Heard, History
+from moodmesh.songs.learning import Learner
 from moodmesh.songs.recommend import Recommendation, default_mode, recommend
 
 QUEUE_LENGTH = 12
@@ -20,6 +23,8 @@ KEPT_PLAYED = 10
 # A steady expression moves its valence and arousal a little all the time; the queue follows only
 # from this distance on (the seven moods lie 0.12 to 1.5 apart).
 STEERING_STEP = 0.15
+# What the listener did that says something about songs still to come.
+TELLING = frozenset({"liked", "disliked", "skipped_early", "skipped_late"})
 
 
 @dataclass
@@ -29,6 +34,8 @@ class Listening:
     queue: the songs in order, those played before the current one among them.
     current: the id of the song that plays, or None.
     mode: the listener's choice, or None for what suits the mood.
+    freshness: song id -> factor on [0, 1], low for songs heard on the days before.
+    history, learner: where what happened is kept and learnt from; None for neither.
     """
 
     catalogue: Catalogue
@@ -42,6 +49,9 @@ class Listening:
     disliked: set[str] = field(default_factory=set)
     unplayable: set[str] = field(default_factory=set)
     heard: list[str] = field(default_factory=list)
+    freshness: Mapping[str, float] = field(default_factory=dict)
+    history: History | None = None
+    learner: Learner | None = None
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
 
     @property
@@ -92,28 +102,58 @@ class Listening:
         if surplus > 0:
             self.queue = self.queue[surplus:]
 
+    def happened(
+        self,
+        kind: str,
+        song_id: str,
+        *,
+        video_id: str | None = None,
+        position_s: int = 0,
+        duration_s: int = 0,
+        last: bool = False,
+    ) -> None:
+        """Takes in one event of the player, remembers it and learns from it.
+
+        kind: as the player names it. last: for 'unplayable', that no video of the song plays.
+        """
+        song = self.catalogue.find(song_id)
+        heard = Heard(
+            time.time(),
+            kind,
+            song_id,
+            title=song.title if song else "",
+            artist=song.artist if song else "",
+            video_id=video_id,
+            position_s=position_s,
+            duration_s=duration_s,
+            mood=self.mood.label,
+            valence=self.mood.valence,
+            arousal=self.mood.arousal,
+            mode=self.mode_in_use,
+        )
+        if self.history:
+            self.history.record(heard)
+        if self.learner:
+            self.learner.learn([heard])
+        if kind in {"liked", "unliked"}:
+            self.disliked.discard(song_id)
+            (self.liked.add if kind == "liked" else self.liked.discard)(song_id)
+        elif kind == "disliked":
+            self.liked.discard(song_id)
+            self.disliked.add(song_id)
+            self._drop(song_id)
+        elif kind == "unplayable" and last:
+            self.unplayable.add(song_id)
+            self._drop(song_id)
+        if kind in TELLING and self.learner:
+            self.refill()
+
     def began(self, song_id: str) -> None:
-        """A song has begun to play."""
+        """A song has become the current one."""
         self.current = song_id
         if song_id not in self.heard:
             self.heard.append(song_id)
         self.top_up()
-
-    def like(self, song_id: str, liked: bool = True) -> None:
-        """Marks a song as liked, or takes the mark away."""
-        self.disliked.discard(song_id)
-        (self.liked.add if liked else self.liked.discard)(song_id)
-
-    def dislike(self, song_id: str) -> None:
-        """A song never to play again in this session."""
-        self.liked.discard(song_id)
-        self.disliked.add(song_id)
-        self._drop(song_id)
-
-    def cannot_play(self, song_id: str) -> None:
-        """None of the song's videos plays here."""
-        self.unplayable.add(song_id)
-        self._drop(song_id)
 
     def _drop(self, song_id: str) -> None:
         if song_id != self.current:
@@ -137,6 +177,9 @@ class Listening:
             rng=self.rng,
             expression=self.mood.label,
             before=songs,
-            freshness=dict.fromkeys(self.heard, 0.0),
+            freshness={**self.freshness, **dict.fromkeys(self.heard, 0.0)},
             exclude=self.disliked | self.unplayable | {song.id for song in songs},
+            preference=self.learner.preference(self.mood.valence, self.mood.arousal)
+            if self.learner
+            else None,
         )

@@ -30,10 +30,14 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[tuple[str, int]]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     """The app as `make app` starts it: its address and its process id."""
     port = browser.free_port()
-    with browser.serving(["app.py", "--port", str(port), "--no-browser"], port) as (address, app):
+    command = ["app.py", "--port", str(port), "--no-browser"]
+    # A listener's own history stays out of the tests, and the tests out of it.
+    home = {"XDG_DATA_HOME": str(tmp_path_factory.mktemp("data"))}
+    home["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    with browser.serving(command, port, home) as (address, app):
         yield address, app.pid
 
 
@@ -237,7 +241,26 @@ def test_without_youtube_every_song_is_a_link(visit: Visit) -> None:
     assert all(link.startswith("https://www.youtube.com/") for link in links)
 
 
-@pytest.mark.parametrize("path", ["teach", "model", "privacy"])
+def test_what_was_played_is_in_the_journal_and_can_be_deleted(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("radio", name="Pick a mood").click()
+    page.get_by_role("radio", name=re.compile("angry")).click()
+    page.get_by_text("Songs with some force behind them").wait_for()
+    page.get_by_role("button", name="Play", exact=True).first.click()
+    page.wait_for_function("stub.sounding().length === 1")
+    page.get_by_role("button", name="I like this song").click()
+    title = page.locator(".mm-title").inner_text()
+    page.get_by_role("link", name="Journal").click()
+    page.get_by_role("heading", name="Journal").wait_for()
+    page.get_by_text("Songs of the day").click()
+    page.locator(".mm-played", has_text=title).filter(has_text="♥").first.wait_for()
+    screenshot(page, "journal-filled")
+    page.get_by_role("button", name="Delete the journal").click()
+    page.get_by_role("button", name="Delete it all").click()
+    page.get_by_text("Nothing here yet").wait_for()
+
+
+@pytest.mark.parametrize("path", ["teach", "model", "journal", "privacy"])
 @pytest.mark.parametrize(("size", "name"), [(DESKTOP, "desktop"), (PHONE, "phone")])
 def test_every_other_page_fits_desktop_and_phone(
     visit: Visit, path: str, size: dict[str, int], name: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from moodmesh.listening import KEPT_PLAYED, QUEUE_LENGTH, Listening
 from moodmesh.mood import Mood, chosen
 from moodmesh.songs.catalogue import Catalogue, Filters, load
+from moodmesh.songs.history import History
+from moodmesh.songs.learning import Learner
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +78,8 @@ def test_the_queue_never_runs_out_and_repeats_nothing(listening: Listening) -> N
 def test_disliked_and_unplayable_songs_leave_and_stay_away(listening: Listening) -> None:
     listening.follow(chosen("happy"))
     disliked, unplayable = ids(listening)[3], ids(listening)[4]
-    listening.dislike(disliked)
-    listening.cannot_play(unplayable)
+    listening.happened("disliked", disliked)
+    listening.happened("unplayable", unplayable, last=True)
     assert not {disliked, unplayable} & set(ids(listening))
     for label in ("sad", "happy", "angry", "happy"):
         listening.follow(chosen(label))
@@ -86,11 +89,11 @@ def test_disliked_and_unplayable_songs_leave_and_stay_away(listening: Listening)
 def test_a_like_and_a_dislike_exclude_each_other(listening: Listening) -> None:
     listening.follow(chosen("happy"))
     song = ids(listening)[2]
-    listening.like(song)
+    listening.happened("liked", song)
     assert song in listening.liked
-    listening.dislike(song)
+    listening.happened("disliked", song)
     assert song not in listening.liked
-    listening.like(song)
+    listening.happened("liked", song)
     assert song not in listening.disliked
 
 
@@ -112,3 +115,26 @@ def test_filters_apply_to_the_rest_of_the_queue_and_may_leave_nothing(
     assert listening.queue == []
     listening.choose_filters(Filters())
     assert len(listening.queue) == QUEUE_LENGTH
+
+
+def test_what_happens_is_remembered_and_learnt_from(catalogue: Catalogue, tmp_path: Path) -> None:
+    history = History(f"sqlite:///{tmp_path / 'history.db'}")
+    listening = Listening(
+        catalogue,
+        history=history,
+        learner=Learner(catalogue),
+        rng=np.random.default_rng(3),
+    )
+    listening.follow(chosen("happy"))
+    for _ in range(25):
+        song = catalogue.find(ids(listening)[0 if listening.current is None else 1])
+        assert song is not None
+        listening.began(song.id)
+        listening.happened("liked" if song.language == "hi" else "skipped_early", song.id)
+        listening.queue = listening.queue[listening.queue.index(listening._up_to_current()[-1]) :]
+    languages = [item.song.language for item in listening.queue[1:]]
+    fresh = Listening(catalogue, rng=np.random.default_rng(3))
+    fresh.follow(chosen("happy"))
+    assert languages.count("hi") > [item.song.language for item in fresh.queue].count("hi")
+    assert len(history.events()) == 25
+    assert history.events()[0].mood == "happy"

@@ -16,6 +16,7 @@ from moodmesh.pages.component import component
 from moodmesh.pages.player.player import as_item, player
 from moodmesh.pages.session import Camera, Session
 from moodmesh.songs.catalogue import LANGUAGES, Filters
+from moodmesh.songs.discovery import with_found
 from moodmesh.songs.recommend import MODES, introduction
 
 # Fast enough for a bar to feel alive, slow enough to cost nothing beside the frames.
@@ -241,24 +242,33 @@ def _music(visitor: Session) -> None:
     if not listening.queue:
         listening.follow(Mood())  # music may start before the camera does
     _choices(visitor)
+    past, finder = session.history(), session.discovery()
+    if listening.mood.label:
+        past.felt(listening.mood.label, listening.mood.valence, listening.mood.arousal)
+    finder.look_up([item.song for item in listening.queue], past)
+    found, unplayable = past.videos()
+    queue = with_found(listening.queue, {**found, **finder.found}, unplayable)
     state = player(
-        [as_item(item, liked=item.song.id in listening.liked) for item in listening.queue],
+        [as_item(item, liked=item.song.id in listening.liked) for item in queue],
         lead=introduction(listening.mode_in_use, listening.mood.label),
         note=listening.note,
         accent=hex_of(listening.mood.label) if listening.mood.label else None,
     )
+    for problem in filter(None, (past.problem, finder.problem)):
+        st.caption(problem)
     before = [item.song.id for item in listening.queue]
     if state.current and state.current != listening.current:
         listening.began(state.current)
     for event in state.events:
-        if event.song_id is None:
-            continue
-        if event.kind in {"liked", "unliked"}:
-            listening.like(event.song_id, event.kind == "liked")
-        elif event.kind == "disliked":
-            listening.dislike(event.song_id)
-        elif event.kind == "unplayable" and event.last:
-            listening.cannot_play(event.song_id)
+        if event.song_id is not None:
+            listening.happened(
+                event.kind,
+                event.song_id,
+                video_id=event.video_id,
+                position_s=event.position_s,
+                duration_s=event.duration_s,
+                last=event.last,
+            )
     if [item.song.id for item in listening.queue] != before:
         st.rerun(scope="fragment")
 

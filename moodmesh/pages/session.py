@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -14,7 +15,13 @@ from moodmesh.errors import UserError
 from moodmesh.listening import Listening
 from moodmesh.live import Stream
 from moodmesh.songs import catalogue
+from moodmesh.songs.discovery import Discovery
+from moodmesh.songs.history import History
+from moodmesh.songs.learning import Learner
+from moodmesh.songs.ownlist import own_songs
 
+# Years of listening; older events weigh next to nothing.
+LEARNT_EVENTS = 10_000
 GENERAL = "general"
 PERSONAL = "personal"
 
@@ -42,7 +49,7 @@ class Session:
 def current() -> Session:
     """The session of the visitor whose page is being drawn."""
     if "session" not in st.session_state:
-        session = Session(Listening(_catalogue()))
+        session = Session(_listening())
         if has_personal():
             session.model = PERSONAL
         st.session_state["session"] = session
@@ -78,7 +85,37 @@ def _read(folder: Path, changed: float) -> Bundle:
     return bundle.read(folder)
 
 
+def _listening() -> Listening:
+    """A new visit of a listener who may have been here before."""
+    songs, past = _catalogue(), history()
+    learner = Learner(songs)
+    learner.learn(past.events(limit=LEARNT_EVENTS), time.time())
+    liked, disliked = past.verdicts()
+    return Listening(
+        songs,
+        liked=liked,
+        disliked=disliked,
+        freshness=past.freshness(),
+        history=past,
+        learner=learner,
+    )
+
+
+@st.cache_resource(show_spinner=False)
+def history() -> History:
+    """What was played and felt on this machine; one for all sessions, it locks for itself."""
+    return History()
+
+
+@st.cache_resource(show_spinner=False)
+def discovery() -> Discovery:
+    """Finds the videos of songs that have none; one for all sessions, so that YouTube Music is
+    never asked in bursts."""
+    return Discovery()
+
+
 @st.cache_resource(show_spinner=False)
 def _catalogue() -> catalogue.Catalogue:
-    """The shipped songs, loaded once for all sessions; nothing changes them."""
-    return catalogue.load()
+    """The listener's own songs and the shipped ones, loaded once; nothing changes them."""
+    own = own_songs()
+    return catalogue.combine([own, catalogue.load()]) if len(own) else catalogue.load()

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from moodmesh.errors import UserError
-from moodmesh.pages import listen, model, privacy, session, teach
+from moodmesh.pages import journal, listen, model, privacy, session, teach
 
 _CSS = Path(__file__).with_name("shell.css")
 
@@ -20,6 +20,7 @@ def run() -> None:
         st.Page(listen.page, title="Listen", url_path="listen", default=True),
         st.Page(teach.page, title="Teach", url_path="teach"),
         st.Page(model.page, title="Model", url_path="model"),
+        st.Page(journal.page, title="Journal", url_path="journal"),
         st.Page(privacy.page, title="Privacy", url_path="privacy"),
     ]
     chosen = st.navigation(pages, position="hidden")
