@@ -33,6 +33,7 @@ class Listening:
 
     queue: the songs in order, those played before the current one among them.
     current: the id of the song that plays, or None.
+    steering: where the listener's hand takes the music, or None while it follows the face.
     mode: the listener's choice, or None for what suits the mood.
     freshness: song id -> factor on [0, 1], low for songs heard on the days before.
     history, learner: where what happened is kept and learnt from; None for neither.
@@ -44,6 +45,7 @@ class Listening:
     mood: Mood = field(default_factory=Mood)
     queue: list[Recommendation] = field(default_factory=list)
     current: str | None = None
+    steering: tuple[float, float] | None = None
     note: str = ""
     liked: set[str] = field(default_factory=set)
     disliked: set[str] = field(default_factory=set)
@@ -60,7 +62,12 @@ class Listening:
         return self.mode or default_mode(self.mood.label)
 
     def follow(self, mood: Mood) -> bool:
-        """Takes in the present mood; the rest of the queue follows where it has changed."""
+        """Takes in the present mood; the rest of the queue follows where it has changed.
+
+        While the listener steers by hand, the face has no say.
+        """
+        if self.steering is not None:
+            return False
         moved = np.hypot(mood.valence - self.mood.valence, mood.arousal - self.mood.arousal)
         if self.queue and mood.label == self.mood.label and moved < STEERING_STEP:
             return False
@@ -73,6 +80,13 @@ class Listening:
             seen = f"You look {look}" if look else f"I see '{mood.label}'"
             self.note = f"{seen}: the queue follows"
         return True
+
+    def steer(self, place: tuple[float, float] | None) -> None:
+        """Takes the music to a (valence, arousal) on [-1, 1]², or gives it back to the face."""
+        self.steering = None
+        self.follow(Mood(None, {}, *(place or (0.0, 0.0))))
+        self.steering = place
+        self.note = "The queue goes where you point" if place else ""
 
     def choose_mode(self, mode: str) -> None:
         """Match, lift or calm from the next song on."""
@@ -159,6 +173,10 @@ class Listening:
         if song_id != self.current:
             self.queue = [item for item in self.queue if item.song.id != song_id]
         self.top_up()
+
+    def ahead(self) -> list[Recommendation]:
+        """The queue from the current song on."""
+        return self.queue[max(0, len(self._up_to_current()) - 1) :]
 
     def _up_to_current(self) -> list[Recommendation]:
         """The queue up to and with the song that plays; empty before the first."""

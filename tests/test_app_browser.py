@@ -271,3 +271,15 @@ def test_every_other_page_fits_desktop_and_phone(
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     assert page.get_by_text("This app has encountered an error").count() == 0
     screenshot(page, f"{path}-{name}")
+
+
+def test_a_click_on_the_mood_map_steers_the_queue(visit: Visit) -> None:
+    page = visit()
+    page.get_by_text("Mood map").click()
+    chart = page.locator(".mm-map svg, .mm-map canvas").first
+    chart.wait_for()
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.25)
+    page.get_by_text("The queue goes where you point").wait_for()
+    screenshot(page, "map-desktop")

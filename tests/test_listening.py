@@ -138,3 +138,14 @@ def test_what_happens_is_remembered_and_learnt_from(catalogue: Catalogue, tmp_pa
     assert languages.count("hi") > [item.song.language for item in fresh.queue].count("hi")
     assert len(history.events()) == 25
     assert history.events()[0].mood == "happy"
+
+
+def test_a_hand_on_the_map_steers_and_the_face_waits(listening: Listening) -> None:
+    listening.follow(chosen("sad"))
+    sad = mean_valence(listening, 0)
+    listening.steer((0.8, 0.5))
+    assert mean_valence(listening, 0) > sad + 0.3
+    assert not listening.follow(chosen("sad"))
+    listening.steer(None)
+    assert listening.follow(chosen("sad"))
+    assert mean_valence(listening, 0) < sad + 0.2

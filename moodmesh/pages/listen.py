@@ -13,10 +13,13 @@ from moodmesh.live import Snapshot
 from moodmesh.mood import LOOKS, VALENCE_AROUSAL, Mood, chosen, valence_arousal
 from moodmesh.pages import camera, session
 from moodmesh.pages.component import component
-from moodmesh.pages.player.player import as_item, player
+from moodmesh.pages.moodmap import moodmap
+from moodmesh.pages.player import as_item, player
 from moodmesh.pages.session import Camera, Session
-from moodmesh.songs.catalogue import LANGUAGES, Filters
+from moodmesh.songs import exports
+from moodmesh.songs.catalogue import LANGUAGES, Catalogue, Filters
 from moodmesh.songs.discovery import with_found
+from moodmesh.songs.ownlist import keep_own_songs, read_own_list
 from moodmesh.songs.recommend import MODES, introduction
 
 # Fast enough for a bar to feel alive, slow enough to cost nothing beside the frames.
@@ -26,6 +29,9 @@ MUSIC_SECONDS = 1.0
 LOST_SECONDS = 1.5
 # The camera delivers nothing for so long: it was unplugged or the network broke.
 SILENT_SECONDS = 5.0
+
+# The years of the catalogue's songs; nearly all older ones are recordings of later years.
+OLDEST, NEWEST = 1950, 2023
 
 CAMERA, PHOTO, BY_HAND = "Camera", "Photo", "Pick a mood"
 
@@ -57,8 +63,10 @@ def page() -> None:
             if visitor.camera is Camera.ON:
                 st.fragment(_look, run_every=LOOK_SECONDS)(visitor)
                 _controls(visitor)
-    with right:
         live = MUSIC_SECONDS if visitor.camera is Camera.ON else None
+        with st.expander("Mood map", icon=":material/explore:"):
+            st.fragment(_map, run_every=live)(visitor)
+    with right:
         st.fragment(_music, run_every=live)(visitor)
 
 
@@ -273,6 +281,24 @@ def _music(visitor: Session) -> None:
         st.rerun(scope="fragment")
 
 
+def _map(visitor: Session) -> None:
+    """Where the mood and the songs lie, and a hand to steer them."""
+    listening = visitor.listening
+    known = bool(listening.mood.probabilities)
+    moved = moodmap(
+        listening.catalogue,
+        listening.ahead(),
+        valence=listening.mood.valence if known else None,
+        arousal=listening.mood.arousal if known else None,
+        colour=hex_of(listening.mood.label),
+        current=listening.current,
+        steering=listening.steering,
+    )
+    if moved is not None:
+        listening.steer(moved.place)
+        st.rerun()
+
+
 def _choices(visitor: Session) -> None:
     listening = visitor.listening
     row = st.container(horizontal=True, vertical_alignment="center")
@@ -289,24 +315,54 @@ def _choices(visitor: Session) -> None:
         listening.choose_mode(mode)
         st.rerun(scope="fragment")
     with row.popover("Languages and years", icon=":material/tune:"):
-        counts = listening.catalogue.languages()
-        languages = st.multiselect(
-            "Languages",
-            list(counts),
-            default=list(listening.filters.languages),
-            format_func=lambda code: LANGUAGES.get(code, code),
-            placeholder="all languages",
-        )
-        years = st.slider("Years", 1950, 2023, listening.filters.years or (1950, 2023), step=1)
-        explicit = st.toggle("Songs with explicit words", value=listening.filters.explicit)
-        holiday = st.toggle("Holiday songs", value=listening.filters.holiday)
-    filters = Filters(
-        languages=tuple(languages),
-        years=None if years == (1950, 2023) else years,
-        explicit=explicit,
-        holiday=holiday,
-    )
+        filters = _filters(listening.filters, listening.catalogue)
+    with row.popover("My songs", icon=":material/library_music:"):
+        _own_songs(visitor)
     if filters != listening.filters:
         listening.choose_filters(filters)
-        if not listening.queue:
-            st.info("No song fits these choices. Add a language or widen the years.")
+    if not listening.queue:
+        st.info("No song fits these choices. Add a language or widen the years.")
+
+
+def _filters(now: Filters, songs: Catalogue) -> Filters:
+    first, last = OLDEST, NEWEST
+    languages = st.multiselect(
+        "Languages",
+        list(songs.languages()),
+        default=list(now.languages),
+        format_func=lambda code: LANGUAGES.get(code, code),
+        placeholder="all languages",
+    )
+    years = st.slider("Years", first, last, now.years or (first, last), step=1)
+    return Filters(
+        languages=tuple(languages),
+        years=None if years == (first, last) else years,
+        explicit=st.toggle("Songs with explicit words", value=now.explicit),
+        holiday=st.toggle("Holiday songs", value=now.holiday),
+    )
+
+
+def _own_songs(visitor: Session) -> None:
+    """A list of one's own in, the queue out."""
+    upload = st.file_uploader(
+        "Add your own list (CSV with a title and an artist, or a YouTube link)", type=["csv"]
+    )
+    if upload is not None and upload.file_id not in visitor.read_uploads:
+        visitor.read_uploads.add(upload.file_id)
+        try:
+            found = read_own_list(upload.getvalue(), upload.name, visitor.listening.catalogue)
+            keep_own_songs(found.songs)
+            session.reload_songs(visitor)
+            count = len(found.songs)
+            st.success(f"{count} song{'' if count == 1 else 's'} added.")
+            for notice in found.notices:
+                st.caption(notice)
+        except UserError as error:
+            st.error(str(error))
+    songs = [item.song for item in visitor.listening.ahead()]
+    st.caption("Take this queue with you")
+    row = st.container(horizontal=True)
+    row.download_button("M3U", exports.as_m3u(songs), "moodmesh.m3u", "audio/x-mpegurl")
+    row.download_button("CSV", exports.as_csv(songs), "moodmesh.csv", "text/csv")
+    if link := exports.as_link(songs):
+        row.link_button("YouTube", link)

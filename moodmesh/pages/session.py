@@ -43,6 +43,7 @@ class Session:
     camera: Camera = Camera.OFF
     camera_mounted: bool = False
     stream: Stream | None = None
+    read_uploads: set[str] = field(default_factory=set)
     notices: list[str] = field(default_factory=list)
 
 
@@ -85,11 +86,24 @@ def _read(folder: Path, changed: float) -> Bundle:
     return bundle.read(folder)
 
 
+def reload_songs(visitor: Session) -> None:
+    """Takes songs that were added into this session's catalogue; new sessions get them too."""
+    _catalogue.clear()
+    songs = _catalogue()
+    visitor.listening.catalogue = songs
+    visitor.listening.learner = _learner(songs)
+    visitor.listening.refill()
+
+
+def _learner(songs: catalogue.Catalogue) -> Learner:
+    learner = Learner(songs)
+    learner.learn(history().events(limit=LEARNT_EVENTS), time.time())
+    return learner
+
+
 def _listening() -> Listening:
     """A new visit of a listener who may have been here before."""
     songs, past = _catalogue(), history()
-    learner = Learner(songs)
-    learner.learn(past.events(limit=LEARNT_EVENTS), time.time())
     liked, disliked = past.verdicts()
     return Listening(
         songs,
@@ -97,7 +111,7 @@ def _listening() -> Listening:
         disliked=disliked,
         freshness=past.freshness(),
         history=past,
-        learner=learner,
+        learner=_learner(songs),
     )
 
 
