@@ -198,7 +198,7 @@ def run(args: argparse.Namespace) -> int:
     progress.close()
     shape = networks.shape_of(net, SHAPE)
     files = _kept_files(args.out, args.cnn) | {
-        "landmarks.tflite": networks.to_litert(net),
+        "landmarks.tflite": networks.to_litert(networks.symmetric(net)),
         "weights.npz": networks.to_npz(net),
         "history.csv": history_csv(history).encode(),
         "curves.png": plots.curves(history),

@@ -43,11 +43,11 @@ class Shape:
     """
 
     components: int = 512
-    whitening: float = 1.0
+    whitening: float = 0.6
     hidden: tuple[int, ...] = (512, 256)
     outputs: int = 7
     input_dropout: float = 0.1
-    dropout: float = 0.4
+    dropout: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,33 @@ def build(shape: Shape, scaling: Scaling | None = None, seed: int = 0) -> keras.
     initializer = keras.initializers.GlorotUniform(seed=seed)
     logits = keras.layers.Dense(shape.outputs, kernel_initializer=initializer, name="logits")(x)
     return keras.Model(features, logits, name="landmarks")
+
+
+@keras.saving.register_keras_serializable(package="moodmesh")
+class Mirror(keras.layers.Layer):
+    """The feature vectors of the mirrored faces; see moodmesh.features.mirror."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        numbered = mirror(np.arange(1, FEATURES + 1, dtype=np.float32)[None])[0]
+        self._order = np.abs(numbered).astype(np.int32) - 1
+        self._sign = np.sign(numbered)
+
+    def call(self, features: Any) -> Any:
+        """(n, 1486) in, the same shape out."""
+        return keras.ops.take(features, self._order, axis=-1) * self._sign
+
+
+def symmetric(net: keras.Model) -> keras.Model:
+    """The net as it is shipped: the mean logits of the face and its mirror image.
+
+    Expressions have no left or right, so what the two readings disagree on is noise.
+    """
+    features = keras.Input((FEATURES,), name="features")
+    # As one batch, since two calls of the net would put its weights into the file twice.
+    both = keras.layers.Concatenate(axis=0)([features, Mirror()(features)])
+    logits = keras.ops.reshape(net(both), (2, -1, net.output.shape[-1]))
+    return keras.Model(features, keras.ops.mean(logits, axis=0), name="landmarks")
 
 
 def embedding_net(net: keras.Model) -> keras.Model:
