@@ -122,10 +122,10 @@ def _moves() -> dict[str, Moves]:
     return {
         "happy": {},
         "surprise": _brows(-0.14) | _mouth(0.14, 0.12, jaw=0.34),
-        "sad": _brows(0, (-0.01, -0.1)) | _mouth(0.07, 0.22, close=0.8),
-        "neutral": _mouth(0.11, 0.16, close=0.8),
+        "sad": _brows(0, (-0.02, -0.14)) | _mouth(0.07, 0.28, close=0.8),
+        "neutral": _mouth(0.11, 0.15, close=0.8),
         "pucker": _mouth(0.26, 0.1, close=0.7),
-        "angry": _brows(0.05, (0.03, 0.05)) | _mouth(0.14, 0.16, close=0.85),
+        "angry": _brows(0.06, (0.04, 0.06)) | _mouth(0.2, 0.2, close=0.85),
         "raised brows": _brows(-0.16),
         "wink": _wink() | _mouth(0.05, 0.05),
     }
