@@ -1,6 +1,6 @@
 """Does learning help? Simulated listeners with known tastes, with and without it.
 
-    python benchmarks/songs_simulation.py [--listeners 40] [--json]
+    python -m benchmarks.songs_simulation [--listeners 40] [--json]
 
 Each listener has a taste the recommender is not told: genres, languages, eras, artists, a leaning
 on energy, popularity, acoustic sound or tempo, a mixture, or none at all. A song is finished with

@@ -332,6 +332,27 @@ def test_refused_autoplay_asks_for_a_press(visit: Any) -> None:
     page.state("playing")
 
 
+def test_music_that_starts_late_goes_on_as_usual(visit: Any) -> None:
+    page = visit(setup={"refusing": True}, query="&autoplay=yes")
+    playwright.expect(page.page.locator(".mm-hint")).to_be_visible()
+    page.page.evaluate("stub.refusing = false; stub.players[0].to(1)")
+    page.state("playing")
+    playwright.expect(page.page.locator(".mm-hint")).to_be_hidden()
+    page.page.evaluate("stub.end()")
+    page.title("Song 2")
+
+
+def test_songs_added_after_the_end_play_on(visit: Any) -> None:
+    page = visit("one")
+    page.press("Play")
+    page.state("playing")
+    page.page.evaluate("stub.end()")
+    page.heard("playing:song1", "finished:song1", "over:song1")
+    page.press("Mood changes")
+    page.title("Song 21")
+    page.state("playing")
+
+
 def test_autoplay_starts_by_itself_where_the_browser_lets_it(visit: Any) -> None:
     page = visit(query="&autoplay=yes")
     page.state("playing")

@@ -196,6 +196,16 @@ def test_combining_keeps_the_first_song_and_borrows_a_video() -> None:
     assert both.songs[0].year == 2015
 
 
+@pytest.mark.parametrize(
+    ("locale", "languages"),
+    [("de-AT", ("de", "en")), ("en_GB", ("en",)), ("hi", ("hi", "en")), ("xx-YY", ()), (None, ())],
+)
+def test_a_locale_gives_the_languages_to_begin_with(
+    shipped: Catalogue, locale: str | None, languages: tuple[str, ...]
+) -> None:
+    assert shipped.languages_for(locale) == languages
+
+
 ROW = {
     "title": "A Song",
     "artist": "Singer",

@@ -100,6 +100,28 @@ def test_a_clear_taste_is_said_in_words(catalogue: Catalogue) -> None:
     assert Learner(catalogue).reason(rap.id) is None
 
 
+def test_the_queue_tells_the_reason_but_for_its_first_song(catalogue: Catalogue) -> None:
+    learner = Learner(catalogue)
+    for song in catalogue.songs[:400]:
+        learner.learn([heard(song.id, "finished" if song.genre == "rock" else "skipped_early")])
+    queue = recommend(
+        catalogue, 0.8, 0.5, rng=np.random.default_rng(0), expression="happy",
+        preference=learner.preference(0.8, 0.5),
+    )  # fmt: skip
+    told = learner.with_reasons(queue)
+    assert [r.song for r in told] == [r.song for r in queue]
+    assert told[0].why == queue[0].why
+    assert sum("you like" in r.why for r in told) >= 5
+
+
+def test_learning_helps_a_simulated_listener(catalogue: Catalogue) -> None:
+    from benchmarks.songs_simulation import simulate
+
+    result = simulate(catalogue, "genres", 3)
+    assert result.fewer > 0.3
+    assert result.first_learning <= result.first_plain * 1.05
+
+
 def test_old_events_count_less(catalogue: Catalogue) -> None:
     song = catalogue.songs[0]
     now = 1_800_000_000.0

@@ -229,6 +229,15 @@ class Catalogue:
         codes, counts = np.unique(self.language[self.language != ""], return_counts=True)
         return {str(codes[i]): int(counts[i]) for i in np.argsort(-counts, kind="stable")}
 
+    def languages_for(self, locale: str | None) -> tuple[str, ...]:
+        """Languages to begin with for a browser's locale ('de-AT'): its own and English, so that
+        the first song starts at once; none (all) where there are no songs in it.
+        """
+        code = (locale or "").replace("_", "-").split("-")[0].lower()
+        if code not in self.languages():
+            return ()
+        return (code,) if code == "en" else (code, "en")
+
     def allowed(self, filters: Filters) -> NDArray[np.bool_]:
         """(n,) the songs the filters leave."""
         keep = np.ones(len(self.songs), bool)

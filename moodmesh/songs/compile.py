@@ -233,19 +233,14 @@ def merge_versions(candidates: Iterable[Candidate]) -> list[Candidate]:
     """One candidate a song: with a video before without, plain before remix, then most streamed.
 
     The same recording listed under another artist is the same song too: equal title, length and
-    figures.
+    valence.
     """
     best: dict[str, Candidate] = {}
     recordings: set[tuple[object, ...]] = set()
     videos: set[str] = set()
     for candidate in sorted(candidates, key=_preference):
         song = candidate.song
-        recording = (
-            plain(song.title),
-            song.duration_s,
-            round(song.valence, 2),
-            round(song.energy, 2),
-        )
+        recording = (plain(song.title), song.duration_s, round(song.valence, 2))
         if song.id in best or recording in recordings or song.video_id in videos:
             continue
         best[song.id] = candidate

@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moodmesh.songs.catalogue import Catalogue
 from moodmesh.songs.history import Heard
+from moodmesh.songs.recommend import Recommendation
 
 # What an event says about the song, on [0, 1], and how much it counts. A like is a deliberate
 # act, an end may have gone unheard; a late skip is half a success.
@@ -132,6 +134,15 @@ class Learner:
             if kind == "era":
                 return f"as you like the {value}s"
         return None
+
+    def with_reasons(self, recommendations: Iterable[Recommendation]) -> list[Recommendation]:
+        """The same queue, its songs' reasons told from the listener's past where it is clear."""
+        told = []
+        for one in recommendations:
+            reason = self.reason(one.song.id) if one.step else None
+            sound = one.why.split(",", 1)[0]
+            told.append(replace(one, why=f"{sound}, {reason}") if reason else one)
+        return told
 
     # --- inside -------------------------------------------------------------------------------
 

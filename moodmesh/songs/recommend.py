@@ -145,13 +145,11 @@ def recommend(
     if not len(rows):
         return []
     prior = _prior(catalogue, rows, filters, preference)
-    fresh = np.ones(len(rows))
-    if freshness:
-        place = {int(row): i for i, row in enumerate(rows)}
-        for identifier, factor in freshness.items():
-            row = catalogue.index(identifier)
-            if row is not None and row in place:
-                fresh[place[row]] = factor
+    fresh = np.ones(len(catalogue))
+    for identifier, factor in (freshness or {}).items():
+        if (row := catalogue.index(identifier)) is not None:
+            fresh[row] = factor
+    fresh = fresh[rows]
     measured = catalogue.measured[rows]
     points = np.column_stack((catalogue.valence[rows], catalogue.energy[rows]))
     open_rows = np.ones(len(rows), bool)

@@ -31,7 +31,7 @@ _UNWANTED = {
     "changed speed": r"\bsped[\s-]*up\b|\bspeed(?:ed)? up\b|\bslowed\b|"
     r"\bnightcore\b|\breverb\b|\b8d\b",
     "cover": r"\bcovers?\b(?!\s+(me|girl|of darkness))|\btribute\b|\bin the style of\b|"
-    r"\bglee cast\b|\bkidz bop\b|\blo-?fi\b|\bmusic box\b|\brockabye\b",
+    r"\bglee cast\b|\bkidz bop\b|\blo-?fi\b|\bmusic box\b|\brockabye baby\b",
     "not a song": r"white noise|\bwomb\b|\basmr\b|\bloopable\b|\bskit\b|\binterlude\b|\bintro\b|"
     r"\boutro\b|\bkapitel\b|\bteil \d|\bfolge \d|\breprise\b|\bmedley\b|pot-?pourri|"
     r"\brain and thunder|\bcommentary\b|\bnursery rhymes?\b|\bchapter \d",

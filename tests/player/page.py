@@ -44,6 +44,7 @@ QUEUES = {
     "search": [song(1), SEARCH_ONLY, song(3)],
     "hostile": [song(1), HOSTILE, song(3)],
     "none": [SEARCH_ONLY],
+    "one": [song(1)],
     "empty": [],
 }
 if "queue" not in st.session_state:

@@ -103,6 +103,8 @@ class Deck {
   stateChanged(slot, state) {
     if (slot !== this.active) return;
     if (state === 1) {
+      // It may start late, or by a press on the video itself.
+      this.wanted = slot.video;
       window.clearTimeout(this.startTimer);
       this.on.playing();
     } else if (state === 2) {

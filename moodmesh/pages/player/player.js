@@ -82,7 +82,9 @@ class Player {
     }
     this.allLink = data.queue_link || "";
     this.render();
-    this.openDeck(Boolean(data.autoplay));
+    // The queue had come to its end; now there is more to hear.
+    if (this.over && this.queue.peek()) this.next(null);
+    else this.openDeck(Boolean(data.autoplay));
   }
 
   openDeck(autoplay) {
@@ -178,6 +180,7 @@ class Player {
     this.queue.pinned = false;
     this.counted = false;
     if (song) {
+      this.over = false;
       this.startedOnce = true;
       this.queue.pinned = true;
       this.play();
