@@ -23,6 +23,7 @@ from moodmesh.face import Face, FaceFinder
 from moodmesh.features import feature_vector
 from moodmesh.training import metrics
 from moodmesh.training.landmark_cache import (
+    CACHE,
     FoundLandmarks,
     MapChunks,
     find_landmarks,
@@ -218,7 +219,7 @@ class Test:
 
 
 def split_landmarks(
-    data: fer2013.Fer2013, map_chunks: MapChunks = on_this_machine
+    data: fer2013.Fer2013, folder: Path = CACHE, map_chunks: MapChunks = on_this_machine
 ) -> FoundLandmarks:
     """The landmarks of all images, found split by split.
 
@@ -226,7 +227,7 @@ def split_landmarks(
     """
     splits = [data.split(usage) for usage in fer2013.USAGES]
     parts = [here for here in splits if here.any()]
-    found = [find_landmarks(data.images[here], map_chunks=map_chunks) for here in parts]
+    found = [find_landmarks(data.images[here], folder, map_chunks) for here in parts]
     order = np.concatenate([np.flatnonzero(here) for here in parts]).argsort()
     return FoundLandmarks(
         np.concatenate([one.found for one in found])[order],
@@ -238,7 +239,7 @@ def split_landmarks(
 
 
 def run_tests(
-    classifier: Classifier, data: fer2013.Fer2013, ferplus: Path | None = None
+    classifier: Classifier, data: fer2013.Fer2013, ferplus: Path | None = None, cache: Path = CACHE
 ) -> dict[str, Test]:
     """Both networks on PublicTest and PrivateTest, by the names in TESTS."""
     labels = classifier.bundle.labels
@@ -259,7 +260,7 @@ def run_tests(
         part = data.part(here)
         tests[name] = Test(
             part,
-            run_networks(classifier, part.images, find_landmarks(part.images), usage),
+            run_networks(classifier, part.images, find_landmarks(part.images, cache), usage),
             copies[here],
             None if majority is None else majority[here],
         )
@@ -324,13 +325,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, folder or zip")
     parser.add_argument("--ferplus", type=Path, help="fer2013new.csv of FER+, for its labels too")
     parser.add_argument("--model", type=Path, default=bundle.GENERAL, help="the model's folder")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where found landmarks are kept")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluates and prints."""
     classifier = Classifier(bundle.read(args.model))
-    tests = run_tests(classifier, fer2013.read(args.data), args.ferplus)
+    tests = run_tests(classifier, fer2013.read(args.data), args.ferplus, args.cache)
     result = evaluate(classifier, tests, classifier.combination)
     print(json.dumps(result, indent=1) if args.json else table(result))
     return 0

@@ -25,7 +25,7 @@ from moodmesh.errors import UserError
 from moodmesh.features import FEATURES_VERSION, mirror
 from moodmesh.training import calibrate, evaluate, networks, plots
 from moodmesh.training.fit import Examples, Recipe, Row, fit, history_csv
-from moodmesh.training.landmark_cache import FoundLandmarks
+from moodmesh.training.landmark_cache import CACHE, FoundLandmarks
 from moodmesh.training.progress import Progress
 
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints" / "fer2013"
@@ -163,7 +163,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=bundle.GENERAL, help="where the model goes")
     parser.add_argument("--cnn", type=Path, help="the image network; by default the old model's")
     parser.add_argument("--epochs", type=int, default=RECIPE.epochs)
+    parser.add_argument("--batch", type=int, default=RECIPE.batch)
     parser.add_argument("--seed", type=int, default=RECIPE.seed)
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where found landmarks are kept")
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write logs there")
     parser.add_argument("--progress", type=Path, metavar="FILE", help="keep the state there (JSON)")
 
@@ -191,8 +193,8 @@ def _kept_files(out: Path, cnn: Path | None) -> dict[str, bytes]:
 def run(args: argparse.Namespace) -> int:
     """Trains, evaluates and writes the bundle."""
     data = fer2013.read(args.data)
-    landmarks = evaluate.split_landmarks(data)
-    recipe = Recipe(**{**asdict(RECIPE), "epochs": args.epochs, "seed": args.seed})
+    landmarks = evaluate.split_landmarks(data, args.cache)
+    recipe = replace(RECIPE, epochs=args.epochs, batch=args.batch, seed=args.seed)
     progress = Progress(args.progress)
     net, history, learned = train_net(data, landmarks, SHAPE, recipe, progress, args.tensorboard)
     progress.close()
@@ -215,7 +217,7 @@ def run(args: argparse.Namespace) -> int:
         },
         settings={"network": networks.shape_settings(shape)},
     )
-    finish(args.out, draft, files, data, args.ferplus)
+    finish(args.out, draft, files, data, args.ferplus, args.cache)
     return 0
 
 
@@ -225,11 +227,12 @@ def finish(
     files: dict[str, bytes],
     data: fer2013.Fer2013,
     ferplus: Path | None,
+    cache: Path = CACHE,
 ) -> bundle.Bundle:
     """Calibrates on PublicTest, measures, draws the report and writes the bundle."""
     with TemporaryDirectory() as folder:
         classifier = Classifier(bundle.write(Path(folder) / "draft", draft, files))
-        tests = evaluate.run_tests(classifier, data, ferplus)
+        tests = evaluate.run_tests(classifier, data, ferplus, cache)
         public = tests["public_test"]
         how = calibrate.fit_combination(public.logits, public.data.labels)
         figures = evaluate.evaluate(classifier, tests, how)

@@ -190,7 +190,7 @@ def architecture(title: str, boxes: Sequence[Box]) -> bytes:
                 kind = "fixed numbers" if box.fixed else "weights"
                 axes.text(
                     width - 0.25,
-                    middle,
+                    middle + 0.15,
                     f"{box.weights:,} {kind}",
                     va="center",
                     ha="right",

@@ -1,0 +1,260 @@
+"""Tests of FER2013 training: landmarks of stills and figures as units; the commands end to end on
+a few dozen small pictures, in processes of their own (they load TensorFlow, tests must not)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+
+from moodmesh import bundle
+from moodmesh.classifier import Combination, softmax
+from moodmesh.errors import UserError
+from moodmesh.fer2013 import LABELS, USAGES
+from moodmesh.training import calibrate, evaluate, landmark_cache, metrics
+from moodmesh.training.evaluate import Logits
+from moodmesh.training.landmark_cache import find_landmarks
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@cache
+def small_face() -> np.ndarray:
+    """Eileen Collins (NASA, public domain) as FER2013 would hold her, uint8 (96, 96)."""
+    gray = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2GRAY)
+    return cv2.resize(gray[50:190, 155:295], (96, 96), interpolation=cv2.INTER_AREA)
+
+
+def pictures(count: int, seed: int = 0) -> np.ndarray:
+    """The face, turned and shifted a little differently in each picture, uint8 (n, 48, 48)."""
+    random = np.random.default_rng(seed)
+    images = np.empty((count, 48, 48), np.uint8)
+    for image in images:
+        matrix = cv2.getRotationMatrix2D((48, 48), random.uniform(-12, 12), random.uniform(0.9, 1))
+        matrix[:, 2] += random.uniform(-4, 4, 2)
+        turned = cv2.warpAffine(small_face(), matrix, (96, 96), borderMode=cv2.BORDER_REPLICATE)
+        image[:] = cv2.resize(turned, (48, 48), interpolation=cv2.INTER_AREA)
+    return images
+
+
+def test_landmarks_of_small_pictures_are_found_and_misses_are_marked(tmp_path: Path) -> None:
+    images = np.concatenate([pictures(3), np.zeros((1, 48, 48), np.uint8)])
+    found = find_landmarks(images, tmp_path)
+    assert found.found.tolist() == [True, True, True, False]
+    assert found.size == (48, 48)
+    features = found.features()
+    assert features.shape == (4, 1486)
+    assert not features[3].any()
+
+
+def test_a_killed_search_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    images = pictures(6)
+    searched: list[int] = []
+
+    def killed(function, chunks):  # type: ignore[no-untyped-def]
+        for number, chunk in enumerate(chunks):
+            if number == 2:
+                raise KeyboardInterrupt
+            searched.append(len(chunk[1]))
+            yield function(chunk)
+
+    def counted(function, chunks):  # type: ignore[no-untyped-def]
+        for chunk in reversed(chunks):  # a cluster returns them in any order
+            searched.append(len(chunk[1]))
+            yield function(chunk)
+
+    with pytest.raises(KeyboardInterrupt):
+        find_landmarks(images, tmp_path, killed, chunk=2)
+    assert searched == [2, 2]
+    resumed = find_landmarks(images, tmp_path, counted, chunk=2)
+    assert searched == [2, 2, 2]
+    unbroken = find_landmarks(images, tmp_path / "other", chunk=6)
+    np.testing.assert_array_equal(resumed.landmarks, unbroken.landmarks)
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_damaged_or_changed_chunk_is_searched_again(tmp_path: Path) -> None:
+    images = pictures(2)
+    first = find_landmarks(images, tmp_path)
+    (path,) = tmp_path.glob("*.npz")
+    path.write_bytes(path.read_bytes()[:1000])
+    np.testing.assert_array_equal(find_landmarks(images, tmp_path).landmarks, first.landmarks)
+    images[0] = 0
+    assert find_landmarks(images, tmp_path).found.tolist() == [False, True]
+    assert len(list(tmp_path.glob("*.npz"))) == 2
+
+
+def test_processes_and_this_process_find_the_same(tmp_path: Path) -> None:
+    images = pictures(4)
+    chunks = [(number, images[2 * number : 2 * number + 2]) for number in range(2)]
+    several = dict(landmark_cache.on_this_machine(landmark_cache.find_chunk, chunks))
+    for chunk in chunks:
+        number, arrays = landmark_cache.find_chunk(chunk)
+        np.testing.assert_array_equal(arrays["landmarks"], several[number]["landmarks"])
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "expected"),
+    [
+        ([[1.0, 0.0], [1.0, 0.0]], [0, 0], 0.0),
+        ([[1.0, 0.0], [1.0, 0.0]], [0, 1], 0.5),
+        # Two bins, each with a gap: half at 0.9 that are right, half at 0.6 that are wrong.
+        ([[0.9, 0.1], [0.6, 0.4]], [0, 1], 0.5 * 0.1 + 0.5 * 0.6),
+    ],
+)
+def test_calibration_error(
+    probabilities: list[list[float]], labels: list[int], expected: float
+) -> None:
+    error = metrics.calibration_error(np.array(probabilities), np.array(labels))
+    assert error == pytest.approx(expected)
+
+
+def test_figures_by_class_count_missing_answers_as_missed() -> None:
+    labels, predicted = np.array([0, 0, 0, 1]), np.array([0, -1, 1, 1])
+    zero, one = metrics.by_class(predicted, labels, 2)
+    assert (zero.precision, zero.recall, zero.f1) == (1.0, pytest.approx(1 / 3), pytest.approx(0.5))
+    assert (one.precision, one.recall, one.count) == (0.5, 1.0, 1)
+    assert metrics.accuracy(predicted, labels) == 0.5
+    assert metrics.confusion(predicted, labels, 2).tolist() == [[1, 1], [0, 1]]
+
+
+def noisy_logits(
+    count: int, strength: float, seed: int, missing: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Calibrated logits of a made-up task, their labels, and which are there."""
+    random = np.random.default_rng(seed)
+    logits = strength * random.normal(size=(count, len(LABELS)))
+    labels = np.array([random.choice(len(LABELS), p=row) for row in softmax(logits)])
+    return logits, labels, random.random(count) >= missing
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+def test_the_fitted_temperature_undoes_over_and_underconfidence(temperature: float) -> None:
+    logits, labels, _ = noisy_logits(4000, 2.0, 0)
+    assert metrics.fit_temperature(logits * temperature, labels) == pytest.approx(
+        temperature, rel=0.06
+    )
+
+
+def test_what_is_sure_is_right_often_enough() -> None:
+    logits, labels, _ = noisy_logits(4000, 2.0, 1)
+    probabilities = softmax(logits)
+    threshold = metrics.sure_threshold(probabilities, labels, 0.85)
+    sure = probabilities.max(axis=1) >= threshold
+    right = probabilities.argmax(axis=1) == labels
+    assert right[sure].mean() >= 0.85
+    assert right.mean() < 0.85 and sure.mean() > 0.2
+    assert metrics.sure_threshold(probabilities[:, ::-1], labels, 1.01) == 1.0
+
+
+def two_networks(count: int, seed: int) -> tuple[Logits, np.ndarray]:
+    """Two networks that each see another half of the evidence."""
+    random = np.random.default_rng(seed)
+    landmarks, cnn = random.normal(size=(2, count, len(LABELS)))
+    evidence = softmax(1.5 * landmarks + 2.5 * cnn)
+    labels = np.array([random.choice(len(LABELS), p=row) for row in evidence])
+    found = random.random(count) >= 0.1
+    return Logits(found, np.where(found[:, None], landmarks, 0), cnn), labels
+
+
+def test_the_fitted_ensemble_beats_both_parts_on_other_images() -> None:
+    how = calibrate.fit_combination(*two_networks(6000, 0))
+    assert how.weights == pytest.approx((1.5, 2.5), rel=0.1)
+    logits, labels = two_networks(6000, 1)
+    given = evaluate.answers(logits, how)
+    right = {name: metrics.accuracy(one.predicted, labels) for name, one in given.items()}
+    assert right["ensemble"] > max(right["landmarks"], right["cnn"]) + 0.03
+    everywhere = given["ensemble"]
+    assert metrics.calibration_error(everywhere.probabilities, labels) < 0.03
+
+
+def test_the_gate_decides_whom_the_ensemble_follows() -> None:
+    logits, _ = two_networks(200, 2)
+    never = evaluate.answers(logits, Combination(gate=0.0))
+    always = evaluate.answers(logits, Combination(gate=1.1))
+    found = logits.found
+    for name, given in (("never", never), ("always", always)):
+        np.testing.assert_array_equal(
+            given["ensemble"].probabilities[~found], given["cnn"].probabilities[~found], name
+        )
+    np.testing.assert_array_equal(
+        never["ensemble"].probabilities[found], never["landmarks"].probabilities[found]
+    )
+    assert not np.allclose(
+        always["ensemble"].probabilities[found], always["landmarks"].probabilities[found]
+    )
+
+
+def write_csv(path: Path, count: int = 56) -> Path:
+    """A FER2013 in small: seven classes, three quarters for training, an eighth for each test."""
+    from moodmesh.fer2013 import CSV_LABELS
+
+    lines = ["emotion,pixels,Usage"]
+    for index, image in enumerate(pictures(count)):
+        usage = USAGES[0] if index < count * 3 // 4 else USAGES[1 + (index // 7) % 2]
+        label = LABELS[index % 7]
+        # Each class has a mark a net can learn: the face is bent by another amount.
+        bend = cv2.resize(image, (48, 48 + 4 * (index % 7)))[:48]
+        lines.append(f"{CSV_LABELS.index(label)},{' '.join(map(str, bend.ravel()))},{usage}")
+    path.write_text("\n".join(lines))
+    return path
+
+
+def train(*arguments: str | Path, environment: dict[str, str] | None = None) -> str:
+    """Runs train.py as a user would; its standard output."""
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / "train.py", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=REPOSITORY,
+        env={**os.environ, **(environment or {})},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.mark.training
+def test_train_and_evaluate_end_to_end(tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "fer2013.csv")
+    out = tmp_path / "model"
+    settings = ("--epochs", "3", "--batch", "16", "--cache", tmp_path / "cache")
+    printed = train("fer2013", "--data", data, "--out", out, *settings)
+    assert "PrivateTest: 7 images" in printed
+    model = bundle.read(out)
+    expected = "landmarks.tflite weights.npz history.csv curves.png confusion_matrix.png"
+    assert {*expected.split(), "reliability.png", "architecture.png"} <= set(model.files)
+    assert len(model.path("history.csv").read_text().splitlines()) == 1 + 3
+    figures = json.loads(
+        train("evaluate", "--data", data, "--model", out, "--json", "--cache", tmp_path / "cache")
+    )
+    for test in ("public_test", "private_test"):
+        assert {"landmarks", "ensemble", "faces_found"} <= set(figures[test])
+        keys = {"accuracy", "accuracy_without_copies", "macro_f1", "calibration_error"}
+        assert keys <= set(figures[test]["landmarks"])
+        # What is shipped must reproduce what was printed when it was made.
+        assert figures[test]["landmarks"] == model.metrics[test]["landmarks"]
+
+
+def test_a_personal_model_is_not_judged_on_fer2013(tmp_path: Path) -> None:
+    general = bundle.read(bundle.GENERAL)
+    files = {name: general.path(name) for name in ("landmarks.tflite", "weights.npz")}
+    labels = ("wink", *general.labels[1:])
+    bundle.write(tmp_path / "own", replace(general, labels=labels, files={}), files)
+    data = write_csv(tmp_path / "fer2013.csv", 28)
+    args = ["evaluate", "--data", str(data), "--model", str(tmp_path / "own")]
+    sys.path.insert(0, str(REPOSITORY))
+    import train as command
+
+    with pytest.raises(UserError, match=r"reads wink, .* can only judge one that reads happy"):
+        command.main(args)
