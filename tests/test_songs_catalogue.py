@@ -14,6 +14,7 @@ from moodmesh.errors import UserError
 from moodmesh.songs import compile as compiling
 from moodmesh.songs import titles
 from moodmesh.songs.catalogue import Catalogue, Filters, Song, combine, encode, load
+from moodmesh.songs.corrections import CORRECTIONS
 from moodmesh.songs.youtube import is_video_id
 
 
@@ -117,6 +118,13 @@ def test_the_shipped_catalogue_is_sound(shipped: Catalogue) -> None:
         assert 0 <= s.valence <= 1 and 0 <= s.energy <= 1 and s.tempo > 30, s
         assert s.year is None or 1900 < s.year < 2030, s
         assert "\ufffd" not in s.title + s.artist, s
+
+
+def test_figures_known_to_be_wrong_are_corrected(shipped: Catalogue) -> None:
+    for identifier, figures in CORRECTIONS.items():
+        corrected = shipped.find(identifier)
+        assert corrected is not None, identifier
+        assert (corrected.valence, corrected.energy) == figures
 
 
 def test_a_catalogue_survives_its_file(shipped: Catalogue, tmp_path: Path) -> None:

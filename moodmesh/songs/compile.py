@@ -25,6 +25,7 @@ from pathlib import Path
 
 from moodmesh.errors import UserError
 from moodmesh.songs.catalogue import LANGUAGES, SHIPPED, Song, encode
+from moodmesh.songs.corrections import CORRECTIONS
 from moodmesh.songs.titles import (
     has_strong_words,
     is_holiday,
@@ -207,15 +208,17 @@ def judge(row: dict[str, str]) -> tuple[Candidate | None, str]:
         return None, "unknown language"
     year = _number(row["year"])
     shown = shown_title(title)
+    identifier = song_id(shown, artist)
+    valence, energy = CORRECTIONS.get(identifier, (valence, _number(row["energy"])))
     song = Song(
-        id=song_id(shown, artist),
+        id=identifier,
         title=shown,
         artist=artist,
         year=None if math.isnan(year) else int(year),
         language=language,
         genre=genre_family(row["genres"]),
         valence=valence,
-        energy=_number(row["energy"]),
+        energy=energy,
         danceability=_number(row["danceability"]),
         acousticness=_number(row["acousticness"]),
         tempo=tempo,
