@@ -18,13 +18,16 @@ pytestmark = browser.marks
 
 # Frames, training runs and other tests share two cores: a wait is long, a pass is not.
 PATIENCE_MS = 60_000
+# What the camera sees, again and again: each lasts long enough to become the mood.
+CLIPS: tuple[warped_face.Clip, ...] = (("happy", 8.0), ("angry", 8.0), (None, 3.0))
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    clip = warped_face.write_webcam_clip(tmp_path_factory.mktemp("webcam") / "face.mjpeg")
+    path = tmp_path_factory.mktemp("webcam") / "face.mjpeg"
+    clip = warped_face.write_webcam_clip(path, CLIPS)
     with browser.launched(clip) as chromium:
         yield chromium
 
@@ -83,12 +86,14 @@ def bars(page: Any) -> dict[str, int]:
 
 
 def landmarker_threads(pid: int) -> int:
-    """How many threads MediaPipe's landmarkers run in the server process."""
+    """How many threads MediaPipe's landmarkers run in the server process; 'drishti' is its own
+    name for them."""
     names = Path(f"/proc/{pid}/task").glob("*/comm")
-    return sum(name.read_text().startswith("mediapipe") for name in names)
+    return sum(name.read_text().startswith("drishti") for name in names)
 
 
-# The share of the video's pixels that are as green-blue as the mesh; the clip has none of that.
+# The share of the video's pixels that are as green-blue as the mesh: 0.9% of a frame with it,
+# 0.07% after the worst of video compression, none at all of the clip's own pixels.
 MESH_SHARE = """video => {
   const canvas = document.createElement('canvas');
   canvas.width = video.videoWidth; canvas.height = video.videoHeight;
@@ -124,7 +129,7 @@ def test_mesh_bars_and_songs_follow_the_face(visit: Visit, server: tuple[str, in
     video = page.frame_locator("iframe[title*='webrtc']").locator("video")
     video.wait_for()
     deadline = time.monotonic() + PATIENCE_MS / 1000
-    while (share := video.evaluate(MESH_SHARE)) < 0.01:
+    while (share := video.evaluate(MESH_SHARE)) < 0.0005:
         assert time.monotonic() < deadline, f"no mesh in the video that came back: {share:.4f}"
         page.wait_for_timeout(200)
 
@@ -136,12 +141,13 @@ def test_mesh_bars_and_songs_follow_the_face(visit: Visit, server: tuple[str, in
     page.get_by_role("button", name="Play", exact=True).first.click()
     page.wait_for_function("stub.sounding().length === 1")
     playing = page.evaluate("stub.sounding()[0].video")
-    page.wait_for_selector('.mm-look[data-mood="surprise"]')
-    page.get_by_text("You look surprised: the queue follows").wait_for()
+    page.wait_for_selector('.mm-look[data-mood="angry"]')
+    page.get_by_text("You look angry: the queue follows").wait_for()
     assert page.evaluate("stub.sounding()[0].video") == playing
     page.evaluate("stub.end()")
-    page.wait_for_function("stub.sounding().length === 1 && stub.sounding()[0].at !== 1e9")
-    page.wait_for_function(f"stub.sounding()[0]?.video !== {playing!r}")
+    page.wait_for_function(
+        f"stub.sounding().length === 1 && stub.sounding()[0].video !== {playing!r}"
+    )
 
     pid = server[1]
     assert landmarker_threads(pid) > 0
