@@ -171,6 +171,10 @@ def test_the_next_song_is_cued_behind_and_follows_at_the_end(visit: Any) -> None
     page.heard("playing:song1", "finished:song1", "playing:song2")
     assert page.sounding() == ["video000002"]
     page.rows("Song 3", "Song 4", "Song 5", "Song 6")
+    page.page.wait_for_function("stub.players.some((p) => p.video === 'video000003')")
+    page.page.evaluate("stub.end()")
+    page.title("Song 3")
+    page.state("playing")
     assert page.page.evaluate("stub.calls.filter(([what]) => what === 'load').length") == 0
 
 

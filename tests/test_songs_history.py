@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -216,6 +217,12 @@ def test_a_listener_can_delete_a_span_or_everything_of_their_own(url: str) -> No
     assert history.delete() == 4
     assert (history.events(), history.moods()) == ([], [])
     assert len(other.events()) == 1
+
+
+def test_many_may_open_a_new_database_at_once(url: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        engines = list(pool.map(lambda _: open_database(url), range(8)))
+    assert all(inspect(engine).has_table("events") for engine in engines)
 
 
 WRITER = """

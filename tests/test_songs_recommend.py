@@ -145,6 +145,15 @@ def test_the_first_song_can_start_at_once(catalogue: Catalogue) -> None:
         assert queue(catalogue, mood, seed=seed)[0].song.video_id
 
 
+def test_songs_with_a_known_video_come_first_choice(catalogue: Catalogue) -> None:
+    spanish = Filters(languages=("es",))
+    songs = [
+        r for seed in range(40) for r in queue(catalogue, "neutral", seed=seed, filters=spanish)
+    ]
+    share = np.mean([r.song.video_id is not None for r in songs if r.step])
+    assert share > 2.5 * np.mean(catalogue.playable[catalogue.language == "es"])
+
+
 def test_several_languages_share_the_queue(catalogue: Catalogue) -> None:
     filters = Filters(languages=("en", "ja"))
     languages = [

@@ -185,7 +185,7 @@ def _rows(text: str) -> Iterator[list[str]]:
     first = sample.split("\n", 1)[0]
     delimiter = max(",;\t|", key=first.count)
     csv.field_size_limit(LONGEST_FIELD)
-    reader = csv.reader(io.StringIO(text.replace("\0", ""), newline=""), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     while True:
         try:
             yield next(reader)
