@@ -195,6 +195,27 @@ def test_a_camera_that_does_not_start_is_explained(visit: Visit, error: str, wor
     assert page.get_by_role("button", name="Turn on camera").is_enabled()
 
 
+def test_a_camera_that_vanishes_is_noticed_and_can_be_turned_on_again(visit: Visit) -> None:
+    page = visit(
+        script="""const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        window.streams = [];
+        navigator.mediaDevices.getUserMedia = async (how) => {
+          const stream = await ask(how);
+          window.streams.push(stream);
+          return stream;
+        };"""
+    )
+    turn_on(page)
+    unplug = "window.streams.forEach(stream => stream.getTracks().forEach(track => track.stop()))"
+    for frame in page.frames:
+        if "webrtc" in frame.url:
+            frame.evaluate(unplug)
+    page.get_by_text("The camera went quiet").wait_for()
+    screenshot(page, "camera-quiet")
+    page.get_by_role("button", name="Turn off camera").click()
+    turn_on(page)
+
+
 def test_a_photo_is_read_without_a_camera(visit: Visit, tmp_path: Path) -> None:
     photo = tmp_path / "me.jpg"
     cv2.imwrite(str(photo), warped_face.render("happy")[:, :, ::-1])

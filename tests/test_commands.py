@@ -153,6 +153,9 @@ def test_benchmark_reports_ratios() -> None:
     done = run("-m", "moodmesh", "benchmark", "--frames", "10", "--json")
     assert done.returncode == 0
     answer = json.loads(done.stdout)
-    assert answer["frame_ms"]["ratio_to_landmarker"] > 1
+    frame = answer["frame_ms"]
+    ratio = frame["total"]["median"] / frame["landmarker_alone"]["median"]
+    assert frame["ratio_to_landmarker"] == pytest.approx(ratio, abs=0.001)
+    assert all(stage["median"] <= stage["p95"] for stage in frame["stages"].values())
     assert answer["sessions_at_15_fps"] >= 1
     assert set(answer) >= {"machine", "frame_ms", "sessions_at_15_fps", "memory_mb", "startup_s"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
 from moodmesh import pictures
@@ -29,6 +31,8 @@ MUSIC_SECONDS = 1.0
 LOST_SECONDS = 1.5
 # The camera delivers nothing for so long: it was unplugged or the network broke.
 SILENT_SECONDS = 5.0
+# Three times what connecting takes on the same machine.
+SLOW_SECONDS = 15.0
 
 # The years of the catalogue's songs; nearly all older ones are recordings of later years.
 OLDEST, NEWEST = 1950, 2023
@@ -76,6 +80,7 @@ def page() -> None:
 def _lobby(visitor: Session) -> None:
     if component("lobby")(key="lobby", on_granted_change=lambda: None).granted:
         visitor.camera = Camera.ON
+        visitor.camera_since_s = time.monotonic()
         st.rerun()
     _bars({}, None, "waiting", "Not sure yet", "Turn on the camera, use a photo or pick a mood.")
 
@@ -113,7 +118,14 @@ def _look(visitor: Session) -> None:
     if seen.problem:
         _bars(seen.shown, None, "lost", "The camera needs a hand", seen.problem)
     elif stream is None or not seen.frames:
-        _bars({}, None, "waiting", "Connecting to your camera …", "This takes about five seconds.")
+        slow = time.monotonic() - visitor.camera_since_s > SLOW_SECONDS
+        hint = (
+            "This takes longer than usual. A firewall may be in the way: turn the camera off and "
+            "on again, or use a photo."
+            if slow
+            else "This takes about five seconds."
+        )
+        _bars({}, None, "waiting", "Connecting to your camera …", hint)
     elif stream.silent_s > SILENT_SECONDS:
         hint = "Plug the camera in again, or turn it off and on with the button below."
         _bars(seen.shown, None, "lost", "The camera went quiet", hint)

@@ -42,6 +42,7 @@ class Session:
     model: str = GENERAL
     camera: Camera = Camera.OFF
     camera_mounted: bool = False
+    camera_since_s: float = 0.0
     stream: Stream | None = None
     read_uploads: set[str] = field(default_factory=set)
     notices: list[str] = field(default_factory=list)
