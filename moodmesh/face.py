@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -198,7 +199,25 @@ def _faces(result: _Found, size: tuple[int, int]) -> list[Face]:
     return sorted(faces, key=lambda face: face.area, reverse=True)
 
 
-class FaceTracker:
+class _Freed(AbstractContextManager["_Freed"]):
+    """Something that `with` closes."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class FaceTracker(_Freed):
     """Follows the face of one video stream; each stream needs its own tracker.
 
     Close it when the stream ends, or use it as a context manager. With one face MediaPipe also
@@ -224,19 +243,8 @@ class FaceTracker:
         """Frees the landmarker; closing twice is harmless."""
         self._landmarker.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class FaceFinder:
+class FaceFinder(_Freed):
     """Finds faces in stills of any size; small ones are enlarged and padded first."""
 
     def __init__(self, max_faces: int = 4, confidence: float = STILL_CONFIDENCE) -> None:
@@ -265,17 +273,6 @@ class FaceFinder:
         """Frees the landmarkers; closing twice is harmless."""
         self._landmarker.close()
         self._small.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 @cache
