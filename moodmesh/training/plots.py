@@ -56,30 +56,47 @@ def _png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _curve(axes: Axes, epochs: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> None:
-    axes.plot(epochs, seen, color=QUIET, linewidth=1.6, label="training images, made harder")
-    axes.plot(epochs, unseen, color=ACCENT, linewidth=2.2, label="images not trained on")
+SEEN, UNSEEN = "training images, made harder", "images not trained on"
+
+
+def _curve(
+    axes: Axes,
+    epochs: np.ndarray,
+    seen: np.ndarray,
+    unseen: np.ndarray | None,
+    names: tuple[str, str],
+) -> None:
+    axes.plot(epochs, seen, color=QUIET, linewidth=1.6, label=names[0])
+    if unseen is not None:
+        axes.plot(epochs, unseen, color=ACCENT, linewidth=2.2, label=names[1])
     axes.set_xlabel("epoch (one pass through all training images)")
     axes.set_xlim(1, max(2, epochs.max()))
     axes.legend(loc="best")
 
 
-def curves(history: Sequence[dict[str, float]]) -> bytes:
-    """Accuracy and loss over the epochs; rows as :func:`moodmesh.training.fit.fit` returns them."""
+def curves(history: Sequence[dict[str, float]], seen: str = SEEN, unseen: str = UNSEEN) -> bytes:
+    """Accuracy and loss over the epochs; rows as :func:`moodmesh.training.fit.fit` returns them.
+
+    seen, unseen: what the two curves are of; the second is left out where the rows have none.
+    """
+    names = (seen, unseen)
     column = {name: np.array([row[name] for row in history]) for name in history[0]}
     with plt.rc_context(_STYLE):
         figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4))
-        _curve(left, column["epoch"], 100 * column["accuracy"], 100 * column["val_accuracy"])
+        accuracy = 100 * column["val_accuracy"] if "val_accuracy" in column else None
+        _curve(left, column["epoch"], 100 * column["accuracy"], accuracy, names)
         left.set_title("How often it is right")
         left.set_ylabel("accuracy in %")
-        _curve(right, column["epoch"], column["loss"], column["val_loss"])
+        _curve(right, column["epoch"], column["loss"], column.get("val_loss"), names)
         right.set_title("How far off it is")
         right.set_ylabel("loss (cross-entropy)")
         figure.tight_layout(w_pad=3)
         return _png(figure)
 
 
-def confusion_matrix(counts: np.ndarray, labels: Sequence[str], title: str) -> bytes:
+def confusion_matrix(
+    counts: np.ndarray, labels: Sequence[str], title: str, unit: str = "images"
+) -> bytes:
     """counts: int (classes, classes), rows the true expressions, columns those that were read."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = 2.4 + 0.68 * len(labels)
@@ -103,7 +120,7 @@ def confusion_matrix(counts: np.ndarray, labels: Sequence[str], title: str) -> b
         axes.set_xticks(range(len(labels)), labels, rotation=35, ha="right")
         axes.set_yticks(range(len(labels)), names)
         axes.set_xlabel("read as")
-        axes.set_ylabel("is labelled (images)")
+        axes.set_ylabel(f"is labelled ({unit})")
         axes.set_title(title)
         axes.tick_params(length=0)
         for spine in axes.spines.values():
