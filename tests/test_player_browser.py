@@ -4,82 +4,35 @@ YouTube's IFrame API served at the network's edge."""
 from __future__ import annotations
 
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.browser import ARTEFACTS, free_port, launched, marks, serving, stub_youtube
+
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+# A condition is waited for, not slept for; a busy machine only takes longer.
+playwright.expect.set_options(timeout=20_000)
 
-ROOT = Path(__file__).parent.parent
-HERE = Path(__file__).parent / "player"
-CHROMIUM = next(
-    (p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(p).exists()), None
-)
-ARTEFACTS = ROOT / "artefacts"
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium found under /usr/bin"),
-]
+pytestmark = marks
+PAGE = Path(__file__).parent / "player" / "page.py"
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "streamlit",
-            "run",
-            str(HERE / "page.py"),
-            f"--server.port={port}",
-            "--server.address=127.0.0.1",
-            "--server.headless=true",
-            "--browser.gatherUsageStats=false",
-            "--server.fileWatcherType=none",
-        ],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
-            break
-        except OSError:
-            if time.monotonic() > deadline or process.poll() is not None:
-                process.kill()
-                raise
-            time.sleep(0.1)
-    yield address
-    process.terminate()
-    process.wait(10)
+    port = free_port()
+    command = ["-m", "streamlit", "run", str(PAGE), f"--server.port={port}"]
+    with serving(command, port) as (address, _):
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as run:
-        chromium = run.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
-        )
+    with launched() as chromium:
         yield chromium
-        chromium.close()
 
 
 class Page:
@@ -134,13 +87,7 @@ def visit(server: str, browser: Any, shared_context: Any) -> Iterator[Any]:
         page = context.new_page()
         opened.append(page if context is shared_context else context)
         page.add_init_script(f"window.stubSetup = {json.dumps(setup or {})};")
-        page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
-        if reachable:
-            stub = (HERE / "youtube_stub.js").read_text("utf-8")
-            page.route(
-                "https://www.youtube.com/iframe_api",
-                lambda route: route.fulfill(body=stub, content_type="text/javascript"),
-            )
+        stub_youtube(page, reachable)
         page.goto(f"{server}/?queue={queue}{query}")
         page.locator(".mm-player").wait_for()
         return Page(page)
@@ -376,11 +323,7 @@ def test_without_youtube_every_song_is_a_link_and_trying_again_works(visit: Any)
         "href", "https://www.youtube.com/watch?v=video000002"
     )
     page.heard("unreachable:song1")
-    stub = (HERE / "youtube_stub.js").read_text("utf-8")
-    page.page.route(
-        "https://www.youtube.com/iframe_api",
-        lambda route: route.fulfill(body=stub, content_type="text/javascript"),
-    )
+    stub_youtube(page.page)
     page.press("Try again")
     playwright.expect(page.page.locator(".mm-notice")).to_be_hidden()
     page.press("Play")

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,11 +13,9 @@ import pytest
 from moodmesh.pages.moodmap.moodmap import STOPS, _cloud, _stops, read_hand
 from moodmesh.songs.catalogue import load
 from moodmesh.songs.recommend import rank_target, recommend
+from tests.browser import ARTEFACTS, free_port, launched, marks, serving, stub_youtube
 
-ROOT = Path(__file__).parent.parent
-CHROMIUM = next(
-    (p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(p).exists()), None
-)
+PAGE = Path(__file__).parent / "moodmap" / "page.py"
 
 
 def hand(number: int = 1, **more: Any) -> dict[str, Any]:
@@ -75,51 +67,23 @@ def test_the_cloud_and_the_path_are_small_and_on_the_plane() -> None:
 
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-in_browser = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium found under /usr/bin"),
-]
+# A condition is waited for, not slept for; a busy machine only takes longer.
+playwright.expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Any]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    script = str(Path(__file__).parent / "moodmap" / "page.py")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", script,
-         f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true",
-         "--browser.gatherUsageStats=false", "--server.fileWatcherType=none"],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
-            break
-        except OSError:
-            if time.monotonic() > deadline or process.poll() is not None:
-                process.kill()
-                raise
-            time.sleep(0.1)
-    with playwright.sync_playwright() as run:
-        chromium = run.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = chromium.new_context(viewport={"width": 1000, "height": 900})
-        yield context, address
-        chromium.close()
-    process.terminate()
-    process.wait(10)
+def context() -> Iterator[Any]:
+    port = free_port()
+    command = ["-m", "streamlit", "run", str(PAGE), f"--server.port={port}"]
+    with serving(command, port) as (address, _), launched() as chromium:
+        yield chromium.new_context(viewport={"width": 1000, "height": 900}, base_url=address)
 
 
 @pytest.fixture
-def visit(page: Any) -> Iterator[Any]:
-    context, address = page
+def visit(context: Any) -> Iterator[Any]:
     tab = context.new_page()
-    tab.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
-    tab.goto(address)
+    stub_youtube(tab)
+    tab.goto("/")
     tab.locator(".mm-map-stop").first.wait_for()
     yield tab
     tab.close()
@@ -141,7 +105,7 @@ def share(tab: Any, selector: str) -> tuple[float, float]:
 
 
 class TestInTheBrowser:
-    pytestmark = in_browser
+    pytestmark = marks
 
     def test_the_listener_stands_at_the_mood_and_the_lift_climbs(self, visit: Any) -> None:
         x, y = share(visit, ".mm-map-you")
@@ -195,3 +159,10 @@ class TestInTheBrowser:
         visit.locator(".mm-map-stop").nth(3).hover(force=True)
         playwright.expect(visit.locator(".mm-map-tip")).to_be_visible()
         assert visit.locator(".mm-map-tip b").inner_text()
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_it_leaves_a_picture(self, visit: Any, scheme: str) -> None:
+        visit.emulate_media(color_scheme=scheme)
+        ARTEFACTS.mkdir(exist_ok=True)
+        visit.locator(".mm-map").screenshot(path=ARTEFACTS / f"moodmap-{scheme}.png")
+        assert visit.locator(".mm-map-stop").count() == 8

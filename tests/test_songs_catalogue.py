@@ -150,6 +150,7 @@ FILTERED = Catalogue(
         song("Clean rap", "Dee", genre="hip-hop", explicit=False),
         song("Carol", "Eve", holiday=True),
         song("Rude", "Fay", explicit=True),
+        song("Mine", "Gus", language="", year=1970),
     )
 )
 
@@ -157,16 +158,16 @@ FILTERED = Catalogue(
 @pytest.mark.parametrize(
     ("filters", "titles_left"),
     [
-        (Filters(), ["Old", "New", "Undated", "Clean rap", "Rude"]),
-        (Filters(holiday=True), ["Old", "New", "Undated", "Clean rap", "Carol", "Rude"]),
-        (Filters(languages=("hi",)), ["New", "Undated"]),
-        (Filters(years=(1960, 1979)), ["Old"]),
-        (Filters(explicit=False), ["Old", "New", "Clean rap"]),
-        (Filters(artists_avoided=("ann",)), ["Undated", "Clean rap", "Rude"]),
-        (Filters(artists_avoided=("BOB",)), ["Old", "Undated", "Clean rap", "Rude"]),
-        (Filters(max_duration_s=300), ["Old", "Undated", "Clean rap", "Rude"]),
-        (Filters(min_duration_s=300), ["New", "Undated", "Clean rap", "Rude"]),
-        (Filters(languages=("xx",)), []),
+        (Filters(), ["Old", "New", "Undated", "Clean rap", "Rude", "Mine"]),
+        (Filters(holiday=True), ["Old", "New", "Undated", "Clean rap", "Carol", "Rude", "Mine"]),
+        (Filters(languages=("hi",)), ["New", "Undated", "Mine"]),
+        (Filters(years=(1960, 1979)), ["Old", "Mine"]),
+        (Filters(explicit=False), ["Old", "New", "Clean rap", "Mine"]),
+        (Filters(artists_avoided=("ann",)), ["Undated", "Clean rap", "Rude", "Mine"]),
+        (Filters(artists_avoided=("BOB",)), ["Old", "Undated", "Clean rap", "Rude", "Mine"]),
+        (Filters(max_duration_s=300), ["Old", "Undated", "Clean rap", "Rude", "Mine"]),
+        (Filters(min_duration_s=300), ["New", "Undated", "Clean rap", "Rude", "Mine"]),
+        (Filters(languages=("xx",)), ["Mine"]),
     ],
 )
 def test_filters_leave_what_the_listener_allows(filters: Filters, titles_left: list[str]) -> None:

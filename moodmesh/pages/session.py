@@ -108,6 +108,7 @@ def _listening() -> Listening:
     liked, disliked = past.verdicts()
     return Listening(
         songs,
+        filters=catalogue.Filters(languages=songs.languages_for(st.context.locale)),
         liked=liked,
         disliked=disliked,
         freshness=past.freshness(),

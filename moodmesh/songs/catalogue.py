@@ -112,7 +112,8 @@ class Song:
 
 @dataclass(frozen=True)
 class Filters:
-    """What the listener allows. Empty means everything; unknown figures never exclude by length.
+    """What the listener allows. Empty means everything. An unknown length or language excludes no
+    song: shipped songs have both, the listener's own were chosen by the listener.
 
     With a range of years, songs of unknown year are left out: half a filter is none.
     `explicit=False` leaves out songs known to be explicit and rap nobody has vouched for.
@@ -242,7 +243,7 @@ class Catalogue:
         """(n,) the songs the filters leave."""
         keep = np.ones(len(self.songs), bool)
         if filters.languages:
-            keep &= np.isin(self.language, filters.languages)
+            keep &= np.isin(self.language, filters.languages) | (self.language == "")
         if filters.years:
             first, last = filters.years
             keep &= (self.year >= first) & (self.year <= last)

@@ -568,9 +568,10 @@ class Player {
     words.append(title, artist, make("span", "mm-row-why", song.why || ""));
     main.append(thumb, words);
     if (!plays) {
-      main.appendChild(make("span", "mm-row-link", song.video_id && !this.queue.dead.has(song.id)
-        ? "Open in YouTube"
-        : "Search on YouTube"));
+      const known = song.video_id && !this.queue.dead.has(song.id);
+      const link = make("span", "mm-row-link", known ? "Open" : "Search");
+      link.appendChild(make("span", "mm-row-link-rest", known ? " in YouTube" : " on YouTube"));
+      main.appendChild(link);
     } else if (song.duration_s) {
       main.appendChild(make("span", "mm-row-time", clock(song.duration_s)));
     }

@@ -22,6 +22,8 @@ from moodmesh.songs.youtube import artwork_link, queue_link, song_link
 _FOLDER = Path(__file__).parent
 # Concatenated in this order; only the last one exports.
 _SCRIPTS = ("queue.js", "deck.js", "player.js")
+# Degrees by which songs of the same mood differ in colour, so that neighbours can be told apart.
+HUE_PLAY = 40
 EVENT_KINDS = frozenset(
     {
         "playing",  # a song has begun to sound
@@ -82,7 +84,7 @@ def as_item(recommendation: Recommendation, *, liked: bool = False) -> dict[str,
         "duration_s": song.duration_s,
         "url": song_link(song.title, song.byline, song.video_id),
         "artwork": artwork_link(song.video_id) if song.video_id else None,
-        "hue": _hue(song.valence, song.energy),
+        "hue": (_hue(song.valence, song.energy) + sum(map(ord, song.id)) % HUE_PLAY) % 360,
         "liked": liked,
     }
 
