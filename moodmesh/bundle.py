@@ -23,7 +23,7 @@ from moodmesh.features import FEATURES_VERSION
 FORMAT = 1
 MANIFEST = "bundle.json"
 GENERAL = Path(__file__).resolve().parent.parent / "model" / "fer2013"
-PERSONAL = GENERAL.with_name("personal")
+PERSONAL = Path(os.environ.get("MOODMESH_PERSONAL", GENERAL.with_name("personal")))
 # What a bundle may hold; anything else is not ours.
 FILES = frozenset(
     """

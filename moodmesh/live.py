@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import av
@@ -64,6 +65,11 @@ class Snapshot:
         return self.frames > 0 and self.brightness < DARK
 
 
+# Is told each frame's largest face or None, its time in ms and its brightness, on the stream's
+# thread and before the next frame: it must be quick.
+Watcher = Callable[[Face | None, int, float], None]
+
+
 class Stream:
     """The frame callback of one webcam stream, with a landmarker of its own."""
 
@@ -72,6 +78,7 @@ class Stream:
         self._working = threading.Lock()  # held while a frame is worked on
         self._snapshot = Snapshot()
         self._ended = False
+        self._watcher: Watcher | None = None
         self._plays_like = plays_like or {}
         self._tracker: FaceTracker | None = None
         self._failures = 0
@@ -87,6 +94,11 @@ class Stream:
             self._classifier = classifier
             self._shown = Smoothed(SHOWN_SECONDS)
             self._moods = MoodTracker(self._plays_like)
+
+    def watch(self, watcher: Watcher | None) -> None:
+        """Tells this watcher of each frame from the next one on, in place of any other."""
+        with self._lock:
+            self._watcher = watcher
 
     @property
     def snapshot(self) -> Snapshot:
@@ -161,10 +173,15 @@ class Stream:
         began_s = time.monotonic()
         with self._lock:
             classifier, shown, moods = self._classifier, self._shown, self._moods
+            watcher = self._watcher
             before = self._snapshot
         if self._tracker is None:
             self._tracker = FaceTracker()
-        faces = self._tracker.track(rgb, int((began_s - self._start_s) * 1000))
+        time_ms = int((began_s - self._start_s) * 1000)
+        brightness = float(rgb[::16, ::16].mean())
+        faces = self._tracker.track(rgb, time_ms)
+        if watcher is not None:
+            watcher(faces[0] if faces else None, time_ms, brightness)
         expression = classifier.of_picture(rgb, faces)
         if faces:
             self._last_face_s = began_s
@@ -187,7 +204,7 @@ class Stream:
             mood=moods.mood,
             frame_ms=before.frame_ms + share * ((now_s - began_s) * 1000 - before.frame_ms),
             frames_per_second=before.frames_per_second + share * (rate - before.frames_per_second),
-            brightness=float(rgb[::16, ::16].mean()),
+            brightness=brightness,
             face_lost_s=now_s - max(self._last_face_s, self._start_s),
             problem=None,
         )

@@ -22,7 +22,10 @@ from moodmesh.errors import UserError
 from moodmesh.face import BLENDSHAPES, LANDMARKS, Face
 from moodmesh.features import feature_vectors
 
-FOLDER = Path(__file__).resolve().parent.parent / "landmarks_data"
+# Several people on one machine each name a folder of their own.
+FOLDER = Path(
+    os.environ.get("MOODMESH_TAKES", Path(__file__).resolve().parent.parent / "landmarks_data")
+)
 LONGEST_LABEL = 40
 # Ten minutes at 30 frames a second; a longer one is a forgotten camera or not ours.
 MOST_FRAMES = 18_000
@@ -182,6 +185,21 @@ def read_all(folder: Path = FOLDER) -> tuple[list[Take], list[str]]:
         except UserError as error:
             problems.append(str(error))
     return takes, problems
+
+
+def restore(path: Path, content: bytes) -> None:
+    """Puts a deleted take back, from the bytes that its file had."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(
+            f"The take could not be put back in {path.parent} ({error.strerror or error}). "
+            "Free some space and try again."
+        ) from error
 
 
 def delete(path: Path) -> None:

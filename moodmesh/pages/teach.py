@@ -1,0 +1,452 @@
+"""Teach: show it your expressions, train, try. Three steps on one page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from moodmesh import bundle, exchange, quality, takes
+from moodmesh.bundle import Bundle
+from moodmesh.classifier import Classifier, Expression
+from moodmesh.colours import hex_of, shape_of
+from moodmesh.errors import UserError
+from moodmesh.face import connections
+from moodmesh.features import frontal_landmarks
+from moodmesh.mood import VALENCE_AROUSAL
+from moodmesh.pages import camera, session
+from moodmesh.pages.component import component
+from moodmesh.pages.session import Camera, Session
+from moodmesh.recording import SECONDS
+from moodmesh.takes import Take
+from moodmesh.teaching import LiveTake, Phase, TrainingRun
+
+# A countdown has to be seen to move.
+LOOK_SECONDS = 0.3
+TRAINING_SECONDS = 0.5
+# More takes of one label than this are kept and counted, but not drawn.
+DRAWN_TAKES = 8
+# Frames of the small moving mesh, and its size in pixels (takes_strip.css).
+DRAWN_FRAMES, DRAWN_WIDTH, DRAWN_HEIGHT = 8, 72, 88
+# Eye distances that the small mesh shows: a face is about 2.6 wide and 3.2 high.
+_EYES_TO_PIXELS = 22
+
+
+@dataclass
+class Teaching:
+    """What this visitor is in the middle of.
+
+    added: labels without a take yet. said: what to tell about the last take.
+    removed: the last deleted take's path and content, for undo.
+    """
+
+    added: list[str] = field(default_factory=list)
+    live: LiveTake | None = None
+    said: list[str] = field(default_factory=list)
+    removed: tuple[Path, bytes] | None = None
+    training: TrainingRun | None = None
+    outcome: str | None = None
+
+
+def _teaching() -> Teaching:
+    state = st.session_state.setdefault("teaching", Teaching())
+    assert isinstance(state, Teaching)
+    return state
+
+
+def page() -> None:
+    """Draws the page."""
+    visitor, teaching = session.current(), _teaching()
+    stored = _stored()
+    left, right = st.columns([5, 6], gap="large")
+    with left:
+        with st.container(key="stage"):
+            if visitor.camera is Camera.OFF:
+                _lobby(visitor)
+            else:
+                camera.show(visitor)
+        _record(visitor, teaching, stored)
+    with right:
+        _show(teaching, stored)
+        st.divider()
+        _train(teaching, stored)
+        st.divider()
+        _try(visitor)
+
+
+def _lobby(visitor: Session) -> None:
+    if component("lobby")(key="lobby", on_granted_change=lambda: None).granted:
+        visitor.camera = Camera.ON
+        st.rerun()
+
+
+# --- what is stored ---------------------------------------------------------------------------
+
+
+def _stored() -> dict[str, list[Path]]:
+    """The files of all takes by label, oldest first."""
+    found: dict[str, list[Path]] = {}
+    for path in takes.paths():
+        found.setdefault(path.parent.name, []).append(path)
+    return found
+
+
+@st.cache_resource(max_entries=400, show_spinner=False)
+def _take(path: Path, changed: float) -> Take | str:
+    """The take as it was when its file last changed, or why it cannot be read."""
+    try:
+        return takes.read(path)
+    except UserError as error:
+        return str(error)
+
+
+def _readable(paths: list[Path]) -> tuple[list[tuple[Path, Take]], list[str]]:
+    good: list[tuple[Path, Take]] = []
+    problems: list[str] = []
+    for path in paths:
+        if not path.is_file():
+            continue
+        take = _take(path, path.stat().st_mtime)
+        if isinstance(take, str):
+            problems.append(take)
+        else:
+            good.append((path, take))
+    return good, problems
+
+
+# --- 1 Show -----------------------------------------------------------------------------------
+
+
+def _record(visitor: Session, teaching: Teaching, stored: dict[str, list[Path]]) -> None:
+    labels = list(dict.fromkeys([*stored, *teaching.added, *VALENCE_AROUSAL]))
+    label = st.pills(
+        "Which expression will you show?",
+        labels,
+        format_func=lambda name: f"{shape_of(name)} {name}",
+        key="teach_label",
+    )
+    with st.form("own_label", border=False, clear_on_submit=True):
+        row = st.container(horizontal=True, vertical_alignment="bottom")
+        own = row.text_input("or one of your own", placeholder="wink, focused, …", max_chars=60)
+        if row.form_submit_button("Add"):
+            _add_label(teaching, own)
+    stream = visitor.stream
+    ready = stream is not None and not stream.ended
+    row = st.container(horizontal=True, vertical_alignment="center")
+    pressed = row.button(
+        f"Record {SECONDS:g} seconds",
+        type="primary",
+        icon=":material/radio_button_checked:",
+        disabled=not (ready and label) or teaching.live is not None,
+        help=None if ready and label else "Turn on the camera and choose an expression first.",
+    )
+    if visitor.camera is Camera.ON and row.button(
+        "Turn off camera", icon=":material/videocam_off:"
+    ):
+        visitor.camera = Camera.STOPPING
+        st.rerun()
+    if pressed and stream is not None and label:
+        teaching.live = LiveTake(label)
+        teaching.said = []
+        stream.watch(teaching.live.see)
+        st.rerun()
+    if teaching.live is not None:
+        st.fragment(_recording, run_every=LOOK_SECONDS)(visitor, teaching)
+    for line in teaching.said:
+        st.markdown(line)
+
+
+def _add_label(teaching: Teaching, text: str) -> None:
+    try:
+        label = takes.check_label(text)
+    except UserError as error:
+        st.error(str(error))
+        return
+    if label not in teaching.added:
+        teaching.added.append(label)
+    st.session_state["chosen_label"] = label
+    st.rerun()
+
+
+def _recording(visitor: Session, teaching: Teaching) -> None:
+    """The countdown and the counter of a take; a fragment, so that the video is left alone."""
+    live = teaching.live
+    if live is None:
+        return
+    if live.phase is Phase.COUNTDOWN:
+        st.markdown(f"### Get ready: {int(np.ceil(live.left_s))}")
+        st.progress(0.0, f"Show '{live.label}' and move your head a little while you hold it.")
+    elif live.phase is Phase.RECORDING and visitor.stream and not visitor.stream.ended:
+        st.markdown(f"### Hold it: {int(np.ceil(live.left_s))}")
+        done = 1 - live.left_s / live.seconds
+        st.progress(min(1.0, done), f"{live.samples} samples of '{live.label}'")
+    else:
+        teaching.live = None
+        if visitor.stream:
+            visitor.stream.watch(None)
+        _keep(teaching, live)
+        st.rerun()
+
+
+def _keep(teaching: Teaching, live: LiveTake) -> None:
+    """Writes the take; what was good and what could be better goes to ``teaching.said``."""
+    recording = live.recording()
+    stored = _stored()
+    others = [
+        take
+        for label, paths in stored.items()
+        if label != live.label
+        for _, take in _readable(paths[-1:])[0]
+    ]
+    try:
+        take = recording.take()
+        takes.write(take)
+    except UserError as error:
+        teaching.said = [f":red[{error}]"]
+        return
+    brightness = float(np.mean(recording.brightness))
+    teaching.said = [f"**{len(take)} samples of '{take.label}' kept.**"]
+    hints = quality.hints(take, recording.frames, brightness, others)
+    teaching.said += [f":orange[{hint.text}]" for hint in hints] or ["That was a good one."]
+
+
+def _show(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
+    st.subheader("1 Show")
+    labels = list(dict.fromkeys([*stored, *teaching.added]))
+    if not labels:
+        st.markdown(
+            "Turn on the camera, choose an expression and hold it for five seconds. Two or more "
+            "expressions make a model; three short takes of each, from different distances, make "
+            "a good one. Only the points of your face are kept, never a picture."
+        )
+    advice = []
+    for label in labels:
+        good, problems = _readable(stored.get(label, [])[-DRAWN_TAKES:])
+        (one,) = quality.advice({label: [take for _, take in good]})
+        advice.append(one)
+        _card(teaching, one, good, len(stored.get(label, [])))
+        for problem in problems:
+            st.warning(problem)
+    if labels:
+        done = sum(one.done for one in advice) / len(advice) * min(1.0, len(labels) / 2)
+        wanting = next((one for one in advice if one.text), None)
+        missing = (
+            "another expression, to tell them apart"
+            if len(labels) < 2
+            else f"{wanting.label}: {wanting.text}"
+            if wanting
+            else ""
+        )
+        st.progress(done, f"Still to show: {missing}" if missing else "That is plenty: train it.")
+    if teaching.removed and st.button("Undo delete", icon=":material/undo:"):
+        path, content = teaching.removed
+        takes.restore(path, content)
+        teaching.removed = None
+        st.rerun()
+
+
+def _card(
+    teaching: Teaching, advice: quality.Advice, good: list[tuple[Path, Take]], count: int
+) -> None:
+    label = advice.label
+    text = advice.text or "well shown"
+    st.markdown(f"{shape_of(label)} **{label}** · {count} take{'s' * (count != 1)} · {text}")
+    points, edges = _drawn_mesh()
+    strip = component("takes_strip")(
+        key=f"takes-{label}",
+        data={
+            "label": label,
+            "colour": hex_of(label),
+            "edges": edges,
+            "missing": max(0, quality.TAKES - count),
+            "takes": [
+                {"id": path.name, "samples": len(take), "frames": _sketch(take, points)}
+                for path, take in good
+            ],
+        },
+        on_removed_change=lambda: None,
+    )
+    for path, _ in good:
+        if strip.removed == path.name:
+            teaching.removed = (path, path.read_bytes())
+            takes.delete(path)
+            st.rerun()
+
+
+@st.cache_resource(show_spinner=False)
+def _drawn_mesh() -> tuple[list[int], list[list[int]]]:
+    """The landmarks of the contours, and their edges as indices into them."""
+    contours = connections()["contours"]
+    points, edges = np.unique(contours, return_inverse=True)
+    return points.tolist(), edges.reshape(-1, 2).tolist()
+
+
+def _sketch(take: Take, points: list[int]) -> list[list[float]]:
+    """A few frames of the take as x, y, x, y, … in pixels, mirrored as the person saw it."""
+    chosen = np.linspace(0, len(take) - 1, min(DRAWN_FRAMES, len(take))).astype(int)
+    frontal = frontal_landmarks(take.landmarks[chosen], np.array(take.size))[:, points, :2]
+    places = frontal * _EYES_TO_PIXELS * np.array([-1, 1])
+    places += np.array([DRAWN_WIDTH / 2, DRAWN_HEIGHT * 0.42])
+    rounded: list[list[float]] = np.round(places.reshape(len(chosen), -1), 1).tolist()
+    return rounded
+
+
+# --- 2 Train ----------------------------------------------------------------------------------
+
+
+def _train(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
+    st.subheader("2 Train")
+    if teaching.training is not None:
+        st.fragment(_progress, run_every=TRAINING_SECONDS)(teaching)
+        return
+    if teaching.outcome:
+        st.info(teaching.outcome)
+    enough = len(stored) >= 2
+    if st.button(
+        "Train my model",
+        type="primary",
+        icon=":material/model_training:",
+        disabled=not enough,
+        help=None if enough else "Show at least two expressions first.",
+    ):
+        teaching.outcome = None
+        teaching.training = TrainingRun()
+        st.rerun()
+    if session.has_personal():
+        _judgement()
+
+
+def _progress(teaching: Teaching) -> None:
+    run = teaching.training
+    if run is None:
+        return
+    state = run.state
+    if state.ended:
+        teaching.training = None
+        teaching.outcome = state.problem or "Your model is trained. Try it below."
+        st.rerun()
+    left = f" · about {state.left_s:.0f} s left" if state.left_s is not None else ""
+    st.progress(state.fraction, f"{state.stage}{left}")
+    if state.curve:
+        curve = pd.DataFrame(state.curve).set_index("epoch")
+        columns = {"accuracy": "your takes", "val_accuracy": "takes left out"}
+        curve = 100 * curve[[name for name in columns if name in curve]].rename(columns=columns)
+        st.line_chart(curve, height=200, x_label="round", y_label="read right, %")
+    if st.button("Cancel", icon=":material/stop:"):
+        run.cancel()
+
+
+def _judgement() -> None:
+    try:
+        made = bundle.read(bundle.PERSONAL)
+    except UserError as error:
+        st.warning(str(error))
+        return
+    figures = made.metrics.get("held_out", {})
+    if figures.get("frames"):
+        st.markdown(
+            f"On takes that it had not seen it reads **{100 * figures['accuracy']:.0f}%** right "
+            f"({figures['frames']} frames). Each take was judged by a model that learned "
+            "without it, so the number says how it does on your next one."
+        )
+    single = [name for name, one in figures.get("by_label", {}).items() if one["takes"] < 2]
+    if single:
+        names = ", ".join(f"'{name}'" for name in single)
+        st.markdown(f"Not judged yet: {names}. Record a second take of each.")
+    if figures.get("frames") and made.has("confusion_matrix.png"):
+        with st.expander("What it mixes up"):
+            st.image(made.path("confusion_matrix.png").read_bytes())
+
+
+# --- 3 Try ------------------------------------------------------------------------------------
+
+
+def _try(visitor: Session) -> None:
+    st.subheader("3 Try")
+    if session.has_personal():
+        live = LOOK_SECONDS if visitor.camera is Camera.ON else None
+        st.fragment(_versus, run_every=live)(visitor)
+        if visitor.model == session.PERSONAL:
+            st.markdown("The live page uses your model.")
+            if st.button("Use the general model instead"):
+                _use(visitor, session.GENERAL)
+        elif st.button("Use my model", type="primary"):
+            _use(visitor, session.PERSONAL)
+    else:
+        st.markdown("When your model is trained, it shows here what it sees.")
+    _carry(visitor)
+
+
+def _use(visitor: Session, model: str) -> None:
+    visitor.model = model
+    if visitor.stream:
+        visitor.stream.use(session.model_in_use(visitor))
+    st.rerun()
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _bundle(folder: Path, changed: float) -> Bundle:
+    return bundle.read(folder)
+
+
+def _classifier(folder: Path) -> Classifier:
+    """This visitor's own classifier of the bundle: networks are not shared between threads."""
+    changed = (folder / bundle.MANIFEST).stat().st_mtime
+    kept = st.session_state.setdefault("try_classifiers", {})
+    if kept.get(folder, (None, None))[0] != changed:
+        kept[folder] = (changed, Classifier(_bundle(folder, changed)))
+    classifier = kept[folder][1]
+    assert isinstance(classifier, Classifier)
+    return classifier
+
+
+def _versus(visitor: Session) -> None:
+    face = visitor.stream.snapshot.face if visitor.stream else None
+    sides = {}
+    for side, folder, title in (
+        ("left", bundle.GENERAL, "General model"),
+        ("right", bundle.PERSONAL, "Your model"),
+    ):
+        try:
+            classifier = _classifier(folder)
+        except (UserError, OSError):
+            return
+        seen = classifier.of_face(face) if face is not None else None
+        sides[side] = _side(title, classifier.bundle, seen)
+    component("versus")(key="versus", data=sides)
+
+
+def _side(title: str, made: Bundle, seen: Expression | None) -> dict[str, object]:
+    says = "…" if seen is None else (seen.label or "not sure")
+    shown = seen.probabilities if seen else {}
+    return {
+        "title": title,
+        "says": says,
+        "labels": [
+            {"label": label, "colour": hex_of(label), "percent": round(100 * shown.get(label, 0))}
+            for label in made.labels
+        ],
+    }
+
+
+def _carry(visitor: Session) -> None:
+    with st.expander("Carry it to another machine", icon=":material/swap_horiz:"):
+        if session.has_personal():
+            try:
+                content = exchange.pack(bundle.read(bundle.PERSONAL))
+            except UserError as error:
+                st.warning(str(error))
+            else:
+                st.download_button("Export my model", content, f"my-expressions{exchange.SUFFIX}")
+        upload = st.file_uploader("Import a model", type=["zip"], key="import_model")
+        if upload is not None and st.button("Replace my model with it"):
+            try:
+                made = exchange.unpack(upload.getvalue(), bundle.PERSONAL)
+            except UserError as error:
+                st.error(str(error))
+            else:
+                _teaching().outcome = f"Imported a model that knows {', '.join(made.labels)}."
+                _use(visitor, session.PERSONAL)

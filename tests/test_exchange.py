@@ -1,0 +1,111 @@
+"""Unit: a personal model as one file: it comes back whole, and a crafted one changes nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from moodmesh import bundle, exchange
+from moodmesh.bundle import MANIFEST, Bundle
+from moodmesh.errors import UserError
+
+GENERAL = bundle.GENERAL
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A model with a network that runs: the shipped one."""
+    general = bundle.read(GENERAL)
+    files = {"landmarks.tflite": general.path("landmarks.tflite")}
+    return bundle.write(
+        tmp_path_factory.mktemp("m") / "model", Bundle("mine", general.labels), files
+    )
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return content.getvalue()
+
+
+def members(model: Bundle) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(exchange.pack(model))) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def with_manifest(model: Bundle, **fields: object) -> bytes:
+    all_members = members(model)
+    manifest = json.loads(all_members[MANIFEST]) | fields
+    return zipped(all_members | {MANIFEST: json.dumps(manifest).encode()})
+
+
+def test_a_model_comes_back_as_it_was(model: Bundle, tmp_path: Path) -> None:
+    back = exchange.unpack(exchange.pack(model), tmp_path / "personal")
+    assert (back.name, back.labels, back.files) == (model.name, model.labels, model.files)
+
+
+CRAFTED = {
+    "empty": (lambda model: b"", "cannot be opened"),
+    "no zip": (lambda model: b"not a zip at all", "cannot be opened"),
+    "cut off": (lambda model: exchange.pack(model)[:-300], "cannot be opened"),
+    "another zip": (lambda model: zipped({"a.txt": b"x"}), "not a moodmesh model"),
+    "an absolute path": (
+        lambda model: zipped(members(model) | {"/tmp/moodmesh-crafted": b"x"}),
+        "not ours",
+    ),
+    "a path upwards": (
+        lambda model: zipped(members(model) | {"../moodmesh-crafted": b"x"}),
+        "not ours",
+    ),
+    "a pickle": (lambda model: zipped(members(model) | {"weights.pkl": b"x"}), "not ours"),
+    "an unlisted file": (
+        lambda model: zipped(members(model) | {"history.csv": b"x"}),
+        "its list lacks",
+    ),
+    "a changed network": (
+        lambda model: zipped(members(model) | {"landmarks.tflite": b"other"}),
+        "missing or was changed",
+    ),
+    "a missing network": (
+        lambda model: zipped({MANIFEST: members(model)[MANIFEST]}),
+        "missing or was changed",
+    ),
+    "a bomb": (
+        lambda model: zipped(members(model) | {"history.csv": bytes(65 * 2**20)}),
+        "far more than a model",
+    ),
+    "other features": (lambda model: with_manifest(model, features_version=99), "version 99"),
+    "too few labels": (lambda model: with_manifest(model, labels=["a", "b"]), "does not fit"),
+    "a list of files elsewhere": (
+        lambda model: with_manifest(model, files={"../../x": "0"}),
+        "not ours",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CRAFTED)
+def test_a_crafted_file_is_refused_and_changes_nothing(
+    model: Bundle, tmp_path: Path, kind: str
+) -> None:
+    make, about = CRAFTED[kind]
+    target = tmp_path / "model" / "personal"
+    bundle.write(target, Bundle("old", ("a",)), {"landmarks.tflite": b"old"})
+    with pytest.raises(UserError, match=about):
+        exchange.unpack(make(model), target)
+    assert bundle.read(target).name == "old"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(
+        ["model", "personal", MANIFEST, "landmarks.tflite"]
+    )
+
+
+def test_a_network_that_cannot_run_is_refused(model: Bundle, tmp_path: Path) -> None:
+    made = bundle.write(tmp_path / "odd", Bundle("odd", ("a",)), {"landmarks.tflite": b"TFL3 odd"})
+    with pytest.raises(UserError, match="cannot be run"):
+        exchange.unpack(exchange.pack(made), tmp_path / "personal")
+    assert not (tmp_path / "personal").exists()

@@ -1,0 +1,119 @@
+"""Browser: two expressions recorded from a fake webcam, trained, and used by the live page.
+
+A real server and headless Chromium; the two webcams each show one expression of the warped face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moodmesh import bundle, takes
+from tests import browser, warped_face
+
+pytestmark = [*browser.marks, pytest.mark.training]
+
+PATIENCE_MS = 90_000
+TRAINING_MS = 300_000
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[str]:
+    port = browser.free_port()
+    environment = {
+        "XDG_DATA_HOME": str(home / "data"),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "MOODMESH_TAKES": str(home / "takes"),
+        "MOODMESH_PERSONAL": str(home / "personal"),
+    }
+    command = ["app.py", "--port", str(port), "--no-browser"]
+    with browser.serving(command, port, environment) as (address, _):
+        yield address
+
+
+def opened(chromium: Any, address: str, path: str) -> Any:
+    page = chromium.new_page(viewport=DESKTOP)
+    page.set_default_timeout(PATIENCE_MS)
+    browser.stub_youtube(page)
+    page.goto(f"{address}/{path}")
+    return page
+
+
+def screenshot(page: Any, name: str) -> None:
+    browser.ARTEFACTS.mkdir(exist_ok=True)
+    for kind, size in (("desktop", DESKTOP), ("phone", PHONE)):
+        page.set_viewport_size(size)
+        page.screenshot(path=browser.ARTEFACTS / f"teach_{name}_{kind}.png", full_page=True)
+    page.set_viewport_size(DESKTOP)
+
+
+def record(page: Any, label: str) -> None:
+    page.get_by_test_id("stPills").get_by_role("button", name=label).click()
+    button = page.get_by_role("button", name="Record 5 seconds")
+    page.wait_for_function(
+        "button => !button.disabled", arg=button.element_handle(), timeout=PATIENCE_MS
+    )
+    button.click()
+    page.get_by_text("Get ready").wait_for()
+    page.get_by_text("Hold it").wait_for()
+    page.get_by_text(f"samples of '{label}' kept").wait_for()
+
+
+def test_two_expressions_are_taught_and_used(server: str, home: Path) -> None:
+    clips = {
+        name: warped_face.write_webcam_clip(home / f"{name}.mjpeg", [(name, 10.0)])
+        for name in ("happy", "surprise")
+    }
+    with browser.launched(clips["happy"]) as chromium:
+        page = opened(chromium, server, "teach")
+        page.get_by_text("choose an expression and hold it").wait_for()
+        screenshot(page, "1_empty")
+        page.get_by_role("button", name="Turn on camera").click()
+        record(page, "happy")
+        screenshot(page, "2_shown")
+        assert page.get_by_role("button", name="Train my model").is_disabled()
+
+    with browser.launched(clips["surprise"]) as chromium:
+        page = opened(chromium, server, "teach")
+        page.get_by_label("or one of your own").fill("wow")
+        page.get_by_role("button", name="Add").click()
+        page.get_by_role("button", name="Turn on camera").click()
+        record(page, "wow")
+        stored, problems = takes.read_all(home / "takes")
+        assert sorted(take.label for take in stored) == ["happy", "wow"] and not problems
+        assert all(len(take) > 15 for take in stored)
+
+        page.get_by_role("button", name="Train my model").click()
+        page.get_by_role("button", name="Cancel").wait_for()
+        screenshot(page, "3_training")
+        page.get_by_text("Your model is trained").wait_for(timeout=TRAINING_MS)
+        assert bundle.read(home / "personal").labels == ("happy", "wow")
+        says = page.locator('.mm-versus [data-part="right-says"]')
+        page.wait_for_function(
+            "element => element.textContent === 'wow'", arg=says.element_handle()
+        )
+        screenshot(page, "4_try")
+        page.get_by_role("button", name="Use my model").click()
+        page.get_by_text("The live page uses your model").wait_for()
+
+        page.get_by_role("link", name="Listen").click()
+        page.get_by_text("I see 'wow'").wait_for()
+        screenshot(page, "5_listen")
+
+        page.get_by_role("link", name="Teach").click()
+        page.get_by_role("button", name="Delete this take of wow").click()
+        page.get_by_role("button", name="Undo delete").wait_for()
+        assert len(takes.paths(home / "takes")) == 1
+        page.get_by_role("button", name="Undo delete").click()
+        page.get_by_role("button", name="Delete this take of wow").wait_for()
+        assert len(takes.read_all(home / "takes")[0]) == 2
