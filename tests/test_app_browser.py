@@ -135,6 +135,7 @@ def test_mesh_bars_and_songs_follow_the_face(visit: Visit, server: tuple[str, in
 
     page.wait_for_selector('.mm-look[data-mood="happy"]')
     assert sum(bars(page).values()) == pytest.approx(100, abs=4)
+    page.get_by_text("Bright music for a bright face").wait_for()
     page.locator(".mm-row-title").nth(5).wait_for()
     screenshot(page, "listen-desktop")
 
