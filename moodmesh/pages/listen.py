@@ -273,6 +273,8 @@ def _music(visitor: Session) -> None:
         lead=introduction(listening.mode_in_use, listening.mood.label),
         note=listening.note,
         accent=hex_of(listening.mood.label) if listening.mood.label else None,
+        # Who showed a face or picked a mood has asked for music; a visitor who only looks has not.
+        autoplay=listening.mood.label is not None or listening.steering is not None,
     )
     for problem in filter(None, (past.problem, finder.problem)):
         st.caption(problem)
