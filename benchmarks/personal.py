@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -77,7 +78,7 @@ def trained(recorded: Sequence[Take], folder: Path) -> tuple[Classifier, float]:
     for take in recorded:
         takes.write(take, folder / "takes")
     began_s = time.monotonic()
-    command = [sys.executable, ROOT / "train.py", "personal"]
+    command: list[str | Path] = [sys.executable, ROOT / "train.py", "personal"]
     subprocess.run(
         [*command, "--data", folder / "takes", "--out", folder / "model"],
         check=True,
@@ -92,6 +93,12 @@ def rights(read: Read, tests: dict[str, list[Take]]) -> dict[str, float]:
         view: float(np.mean([word == take.label for take in group for word in read(take)]))
         for view, group in tests.items()
     }
+
+
+def words(classifier: Classifier, only_sure: bool, take: Take) -> list[str]:
+    """Each frame's likeliest label; '' where only sure ones count and it is not sure."""
+    read = [classifier.of_features(row) for row in take.features]
+    return [(seen.label or "") if only_sure else seen.likeliest for seen in read]
 
 
 def measure() -> dict[str, Any]:
@@ -122,12 +129,8 @@ def measure() -> dict[str, Any]:
         ]
         with TemporaryDirectory() as folder:
             classifier, training_s = trained(recorded, Path(folder))
-            likeliest: Read = lambda take, read=classifier: [  # noqa: E731
-                read.of_features(row).likeliest for row in take.features
-            ]
-            shown: Read = lambda take, read=classifier: [  # noqa: E731
-                read.of_features(row).label or "" for row in take.features
-            ]
+            likeliest: Read = partial(words, classifier, False)
+            shown: Read = partial(words, classifier, True)
             unsure = [word == "" for take in foreign for word in shown(take)]
             columns = {
                 "right": rights(likeliest, tests),

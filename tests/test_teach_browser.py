@@ -58,12 +58,8 @@ def screenshot(page: Any, name: str) -> None:
 
 
 def record(page: Any, label: str) -> None:
-    page.get_by_test_id("stPills").get_by_role("button", name=label).click()
-    button = page.get_by_role("button", name="Record 5 seconds")
-    page.wait_for_function(
-        "button => !button.disabled", arg=button.element_handle(), timeout=PATIENCE_MS
-    )
-    button.click()
+    page.get_by_role("radio", name=label).click()
+    page.get_by_role("button", name="Record 5 seconds").click()  # waits until it is enabled
     page.get_by_text("Get ready").wait_for()
     page.get_by_text("Hold it").wait_for()
     page.get_by_text(f"samples of '{label}' kept").wait_for()
@@ -98,10 +94,7 @@ def test_two_expressions_are_taught_and_used(server: str, home: Path) -> None:
         screenshot(page, "3_training")
         page.get_by_text("Your model is trained").wait_for(timeout=TRAINING_MS)
         assert bundle.read(home / "personal").labels == ("happy", "wow")
-        says = page.locator('.mm-versus [data-part="right-says"]')
-        page.wait_for_function(
-            "element => element.textContent === 'wow'", arg=says.element_handle()
-        )
+        page.locator('.mm-versus [data-part="right-says"]', has_text="wow").wait_for()
         screenshot(page, "4_try")
         page.get_by_role("button", name="Use my model").click()
         page.get_by_text("The live page uses your model").wait_for()

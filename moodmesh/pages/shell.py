@@ -35,6 +35,9 @@ def run() -> None:
         for notice in visitor.notices:
             st.warning(notice)
         visitor.notices.clear()
+        if st.session_state.get("drawn_page") != chosen.url_path:
+            st.session_state["drawn_page"] = chosen.url_path
+            visitor.camera_mounted = False  # another page's video is gone: it has to mount anew
         chosen.run()
     except UserError as error:
         st.error(str(error))

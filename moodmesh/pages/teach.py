@@ -122,6 +122,8 @@ def _readable(paths: list[Path]) -> tuple[list[tuple[Path, Take]], list[str]]:
 
 def _record(visitor: Session, teaching: Teaching, stored: dict[str, list[Path]]) -> None:
     labels = list(dict.fromkeys([*stored, *teaching.added, *VALENCE_AROUSAL]))
+    if "chosen_label" in st.session_state:  # a widget's value is set before it is drawn
+        st.session_state["teach_label"] = st.session_state.pop("chosen_label")
     label = st.pills(
         "Which expression will you show?",
         labels,
