@@ -1,9 +1,9 @@
 """The image network's crop: the one cut that training and live use both make.
 
-It is the middle of the cut MediaPipe makes for its face mesh network, from which the image network
-starts: the eyes level, a square around the mesh, the mesh at the same scale. FER2013's pictures
-are gray, 48x48, and end just outside the face. So a live frame is made gray, brought to about
-FER2013's resolution first, and cut as close: training and live see the same kind of picture.
+It is the cut MediaPipe makes for its face mesh network, from which the image network starts: the
+eyes level, a square half as large again as the mesh. FER2013's pictures are gray, 48x48, and end
+just outside the face. So a live frame is made gray, brought to about FER2013's resolution first,
+and blacked out beyond the face: training and live see the same kind of picture.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import numpy as np
 
 from moodmesh.face import Face
 
-# MediaPipe cuts 256 pixels, 1.5 times the mesh box's longer side. FER2013's frame ends at 1.09
-# times the mesh box in the median, so the outer quarter would be black, and cost 44% of the time.
-SIDE = 192
-# The square's side in units of the mesh box's longer side: MediaPipe's scale at this SIDE.
-MARGIN = 1.5 * SIDE / 256
+SIDE = 256
+# The square's side in units of the mesh box's longer side, as in MediaPipe's face landmark graph.
+MARGIN = 1.5
+# What lies further out than this, in the same units, is black. FER2013's frame ends at 1.09 times
+# the mesh box in the median: beyond 1.2 a network trained on it has seen little but black.
+VISIBLE = 1.2
 # FER2013's resolution: in the median, its mesh box's longer side is 44 pixels of the 48.
 MESH_PIXELS = 44.0
 # Where no face is found, the mesh is taken to be where it is in FER2013's median picture: of
@@ -73,7 +74,7 @@ def face_box(face: Face | None, size: tuple[int, int]) -> MeshBox:
 
 
 def cut(gray: np.ndarray, box: MeshBox) -> np.ndarray:
-    """The crop of a gray picture, uint8 (192, 192), black beyond the picture.
+    """The crop of a gray picture, uint8 (256, 256), black beyond the picture and the face.
 
     gray: uint8 (height, width).
     """
@@ -96,22 +97,26 @@ def cut(gray: np.ndarray, box: MeshBox) -> np.ndarray:
             [sin * scale_y, cos * scale_y, (y - middle * (sin + cos)) * scale_y - 0.5],
         ]
     )
-    return cv2.warpAffine(
+    crop = cv2.warpAffine(
         gray,
         matrix,
         (SIDE, SIDE),
         flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
     )
+    hidden = round(SIDE * (1 - VISIBLE / MARGIN) / 2)
+    crop[:hidden] = crop[-hidden:] = 0
+    crop[:, :hidden] = crop[:, -hidden:] = 0
+    return crop
 
 
 def network_input(crops: np.ndarray) -> np.ndarray:
-    """What the network reads: uint8 (..., 192, 192) -> float32 (..., 192, 192, 1) in [0, 1]."""
+    """What the network reads: uint8 (..., 256, 256) -> float32 (..., 256, 256, 1) in [0, 1]."""
     return crops.astype(np.float32)[..., None] / 255
 
 
 def face_crop(rgb: np.ndarray, face: Face | None) -> np.ndarray:
-    """The network's input for one picture, float32 (192, 192, 1) in [0, 1].
+    """The network's input for one picture, float32 (256, 256, 1) in [0, 1].
 
     rgb: uint8 (height, width, 3). face: found in it, or None, which takes the picture's middle.
     """
@@ -120,7 +125,7 @@ def face_crop(rgb: np.ndarray, face: Face | None) -> np.ndarray:
 
 
 def mirrored(crop: np.ndarray) -> np.ndarray:
-    """The crop of the mirrored face; (..., 192, 192, 1) in, the same shape out.
+    """The crop of the mirrored face; (..., 256, 256, 1) in, the same shape out.
 
     The cut is the same for a mirrored picture, so averaging over both needs no second cut.
     """

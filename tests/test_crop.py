@@ -10,7 +10,9 @@ import pytest
 
 from moodmesh import crop
 
-EYE, NOSE, CHIN = (33, 263), 1, 152
+EYE = (33, 263)
+# More than the black rim of every crop.
+HIDDEN = 40
 
 
 def _face(centre: tuple[float, float], size: float, angle: float) -> np.ndarray:
@@ -33,11 +35,10 @@ def _dots(size: tuple[int, int], points: np.ndarray, radius: float) -> np.ndarra
 
 def _darkest(picture: np.ndarray, left: int, right: int) -> tuple[float, float]:
     """The centre of the dark dot between two columns, in pixels from the crop's corner."""
-    weights = (255.0 - picture[:, left:right]).clip(0) ** 4
-    y, x = np.mgrid[: picture.shape[0], left:right]
-    return float((x * weights).sum() / weights.sum()) + 0.5, float(
-        (y * weights).sum() / weights.sum()
-    ) + 0.5
+    window = picture[HIDDEN:-HIDDEN, left:right]
+    weights = (255.0 - window) ** 4
+    y, x = np.mgrid[HIDDEN : HIDDEN + window.shape[0], left:right] + 0.5
+    return float((x * weights).sum() / weights.sum()), float((y * weights).sum() / weights.sum())
 
 
 @pytest.mark.parametrize(
@@ -55,8 +56,7 @@ def test_eyes_come_to_the_same_places_wherever_the_face_is(frame, centre, size, 
     picture = _dots(frame, points[list(EYE)], size * 0.04)
     cut = crop.cut(picture, crop.mesh_box(points))
     half = crop.SIDE // 2
-    middle = slice(half // 3, -half // 3)
-    for side, (left, right) in ((-1, (middle.start, half)), (1, (half, crop.SIDE + middle.stop))):
+    for side, (left, right) in ((-1, (HIDDEN, half)), (1, (half, crop.SIDE - HIDDEN))):
         x, y = _darkest(cut, left, right)
         assert x == pytest.approx(half + side * 0.3 * crop.SIDE / crop.MARGIN, abs=1.5)
         assert y == pytest.approx(half - 0.2 * crop.SIDE / crop.MARGIN, abs=1.5)
@@ -76,7 +76,7 @@ def test_a_face_looks_alike_in_a_small_picture_and_in_a_large_frame():
 def test_fine_detail_of_a_large_frame_does_not_reach_the_network():
     stripes = np.tile(np.array([0, 255], np.uint8), (720, 360))
     cut = crop.cut(stripes, crop.MeshBox((360.0, 360.0), 480.0, 0.0))
-    inner = cut[20:-20, 20:-20].astype(int)
+    inner = cut[HIDDEN:-HIDDEN, HIDDEN:-HIDDEN].astype(int)
     assert inner.min() > 100
     assert inner.max() < 155
 
@@ -104,7 +104,14 @@ def test_without_a_face_the_middle_of_the_picture_is_cut(size):
 def test_beyond_the_picture_the_crop_is_black():
     cut = crop.cut(np.full((48, 48), 255, np.uint8), crop.MeshBox((0.0, 24.0), 44.0, 0.0))
     assert not cut[:, : crop.SIDE // 2 - 8].any()
-    assert (cut[90:100, crop.SIDE // 2 + 8 :] == 255).any()
+    assert (cut[crop.SIDE // 2, crop.SIDE // 2 + 8 : -HIDDEN] == 255).all()
+
+
+def test_beyond_the_face_the_crop_is_black():
+    rim = crop.cut(np.full((480, 640), 255, np.uint8), crop.MeshBox((320.0, 240.0), 120.0, 0.3))
+    seen = np.argwhere(rim)
+    extent = np.ptp(seen, axis=0) + 1
+    assert extent == pytest.approx(crop.SIDE * crop.VISIBLE / crop.MARGIN, abs=1)
 
 
 def test_a_collapsed_mesh_still_gives_a_crop():
