@@ -292,7 +292,7 @@ def test_every_other_page_fits_desktop_and_phone(
     visit: Visit, path: str, size: dict[str, int], name: str
 ) -> None:
     page = visit(path, viewport=size)
-    page.get_by_role("heading", level=1).wait_for()
+    page.get_by_role("heading").first.wait_for()
     page.wait_for_load_state("networkidle")
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     assert page.get_by_text("This app has encountered an error").count() == 0

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
 from moodmesh.live import Stream
 from moodmesh.pages import session
+from moodmesh.pages.component import component
 from moodmesh.pages.session import Camera, Session
 
 CONSTRAINTS = {
@@ -22,6 +25,15 @@ VIDEO_ATTRIBUTES = {
     # People know their own face from the mirror.
     "style": {"width": "100%", "transform": "scaleX(-1)", "borderRadius": "16px"},
 }
+
+
+def lobby(visitor: Session, title: str) -> None:
+    """What stands in the video's place before the camera: consent, a check, one button."""
+    asked = component("lobby")(key="lobby", data={"title": title}, on_granted_change=lambda: None)
+    if asked.granted:
+        visitor.camera = Camera.ON
+        visitor.camera_since_s = time.monotonic()
+        st.rerun()
 
 
 def show(visitor: Session, key: str = "camera") -> None:

@@ -59,7 +59,9 @@ def page() -> None:
             if visitor.camera is not Camera.OFF:
                 camera.show(visitor)
             elif source == CAMERA:
-                _lobby(visitor)
+                camera.lobby(visitor, "Let your face choose the music")
+                hint = "Turn on the camera, use a photo or pick a mood."
+                _bars({}, None, "waiting", "Not sure yet", hint)
             elif source == PHOTO:
                 _photo(visitor)
             else:
@@ -75,14 +77,6 @@ def page() -> None:
 
 
 # --- where the mood comes from ----------------------------------------------------------------
-
-
-def _lobby(visitor: Session) -> None:
-    if component("lobby")(key="lobby", on_granted_change=lambda: None).granted:
-        visitor.camera = Camera.ON
-        visitor.camera_since_s = time.monotonic()
-        st.rerun()
-    _bars({}, None, "waiting", "Not sure yet", "Turn on the camera, use a photo or pick a mood.")
 
 
 def _controls(visitor: Session) -> None:

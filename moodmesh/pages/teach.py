@@ -65,7 +65,7 @@ def page() -> None:
     with left:
         with st.container(key="stage"):
             if visitor.camera is Camera.OFF:
-                _lobby(visitor)
+                camera.lobby(visitor, "Teach it your own face")
             else:
                 camera.show(visitor)
         _record(visitor, teaching, stored)
@@ -75,12 +75,6 @@ def page() -> None:
         _train(teaching, stored)
         st.divider()
         _try(visitor)
-
-
-def _lobby(visitor: Session) -> None:
-    if component("lobby")(key="lobby", on_granted_change=lambda: None).granted:
-        visitor.camera = Camera.ON
-        st.rerun()
 
 
 # --- what is stored ---------------------------------------------------------------------------
@@ -129,6 +123,7 @@ def _record(visitor: Session, teaching: Teaching, stored: dict[str, list[Path]])
         labels,
         format_func=lambda name: f"{shape_of(name)} {name}",
         key="teach_label",
+        wrap=True,
     )
     with st.form("own_label", border=False, clear_on_submit=True):
         row = st.container(horizontal=True, vertical_alignment="bottom")

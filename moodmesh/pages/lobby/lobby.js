@@ -19,10 +19,12 @@ const OTHER =
 const HOLD_MS = 6000;
 
 export default function (component) {
-  const { parentElement, setTriggerValue } = component;
+  const { parentElement, setTriggerValue, data } = component;
   const part = (name) => parentElement.querySelector(`[data-part="${name}"]`);
   const button = part("start");
   const problem = part("problem");
+
+  part("title").textContent = data.title;
 
   const show = (text) => {
     problem.textContent = text;
