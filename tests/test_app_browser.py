@@ -286,6 +286,21 @@ def test_what_was_played_is_in_the_journal_and_can_be_deleted(visit: Visit) -> N
     page.get_by_text("Nothing here yet").wait_for()
 
 
+def test_a_list_of_ones_own_joins_and_a_search_that_finds_nothing_says_so(
+    visit: Visit, tmp_path: Path
+) -> None:
+    songs = tmp_path / "mine.csv"
+    songs.write_text("title,artist\nMy Own Song,Nobody Else\nAnother One,Nobody Else\n")
+    page = visit()
+    page.get_by_role("button", name="More songs").click()
+    page.locator("input[type=file]").set_input_files(songs)
+    page.get_by_text("2 songs added").wait_for()
+    page.get_by_role("button", name="Find new songs for this mood").click()
+    page.get_by_text(re.compile("YouTube Music")).first.wait_for()
+    page.locator(".mm-row-title").first.wait_for()
+    screenshot(page, "songs-desktop")
+
+
 @pytest.mark.parametrize("path", ["teach", "model", "journal", "privacy"])
 @pytest.mark.parametrize(("size", "name"), [(DESKTOP, "desktop"), (PHONE, "phone")])
 def test_every_other_page_fits_desktop_and_phone(
@@ -302,10 +317,10 @@ def test_every_other_page_fits_desktop_and_phone(
 def test_a_click_on_the_mood_map_steers_the_queue(visit: Visit) -> None:
     page = visit()
     page.get_by_text("Mood map").click()
-    chart = page.locator(".mm-map svg, .mm-map canvas").first
+    chart = page.locator(".mm-map-plane")
     chart.wait_for()
-    chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
-    page.mouse.click(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.25)
+    # click() waits until the unfolding is over, where a bare mouse would miss.
+    chart.click(position={"x": box["width"] * 0.8, "y": box["height"] * 0.25})
     page.get_by_text("The queue goes where you point").wait_for()
     screenshot(page, "map-desktop")

@@ -13,16 +13,9 @@ from moodmesh.errors import UserError
 from moodmesh.face import FaceFinder, draw_mesh
 from moodmesh.live import Snapshot
 from moodmesh.mood import LOOKS, VALENCE_AROUSAL, Mood, chosen, valence_arousal
-from moodmesh.pages import camera, session
+from moodmesh.pages import camera, music, session
 from moodmesh.pages.component import component
-from moodmesh.pages.moodmap import moodmap
-from moodmesh.pages.player import as_item, player
 from moodmesh.pages.session import Camera, Session
-from moodmesh.songs import exports
-from moodmesh.songs.catalogue import LANGUAGES, Catalogue, Filters
-from moodmesh.songs.discovery import with_found
-from moodmesh.songs.ownlist import keep_own_songs, read_own_list
-from moodmesh.songs.recommend import MODES, introduction
 
 # Fast enough for a bar to feel alive, slow enough to cost nothing beside the frames.
 LOOK_SECONDS = 0.4
@@ -33,9 +26,6 @@ LOST_SECONDS = 1.5
 SILENT_SECONDS = 5.0
 # Three times what connecting takes on the same machine.
 SLOW_SECONDS = 15.0
-
-# The years of the catalogue's songs; nearly all older ones are recordings of later years.
-OLDEST, NEWEST = 1950, 2023
 
 CAMERA, PHOTO, BY_HAND = "Camera", "Photo", "Pick a mood"
 
@@ -71,9 +61,9 @@ def page() -> None:
                 _controls(visitor)
         live = MUSIC_SECONDS if visitor.camera is Camera.ON else None
         with st.expander("Mood map", icon=":material/explore:"):
-            st.fragment(_map, run_every=live)(visitor)
+            st.fragment(music.mood_map, run_every=live)(visitor)
     with right:
-        st.fragment(_music, run_every=live)(visitor)
+        st.fragment(music.player_and_queue, run_every=live)(visitor)
 
 
 # --- where the mood comes from ----------------------------------------------------------------
@@ -241,136 +231,3 @@ def _by_hand(visitor: Session) -> None:
         _bars(shown, label, "seen", f"Playing for {label}", "The music follows what you pick.")
     else:
         _bars({}, None, "waiting", "Pick a mood", "The music follows what you pick.")
-
-
-# --- the music --------------------------------------------------------------------------------
-
-
-def _music(visitor: Session) -> None:
-    """The player and its choices; a fragment of its own, so that bars never redraw it."""
-    listening = visitor.listening
-    if visitor.stream:
-        mood = visitor.stream.snapshot.mood
-        if mood.label:
-            listening.follow(mood)
-    if not listening.queue:
-        listening.follow(Mood())  # music may start before the camera does
-    _choices(visitor)
-    past, finder = session.history(), session.discovery()
-    if listening.mood.label:
-        past.felt(listening.mood.label, listening.mood.valence, listening.mood.arousal)
-    finder.look_up([item.song for item in listening.queue], past)
-    found, unplayable = past.videos()
-    queue = with_found(listening.queue, {**found, **finder.found}, unplayable)
-    state = player(
-        [as_item(item, liked=item.song.id in listening.liked) for item in queue],
-        lead=introduction(listening.mode_in_use, listening.mood.label),
-        note=listening.note,
-        accent=hex_of(listening.mood.label) if listening.mood.label else None,
-        # Who showed a face or picked a mood has asked for music; a visitor who only looks has not.
-        autoplay=listening.mood.label is not None or listening.steering is not None,
-    )
-    for problem in filter(None, (past.problem, finder.problem)):
-        st.caption(problem)
-    before = [item.song.id for item in listening.queue]
-    if state.current and state.current != listening.current:
-        listening.began(state.current)
-    for event in state.events:
-        if event.song_id is not None:
-            listening.happened(
-                event.kind,
-                event.song_id,
-                video_id=event.video_id,
-                position_s=event.position_s,
-                duration_s=event.duration_s,
-                last=event.last,
-            )
-    if [item.song.id for item in listening.queue] != before:
-        st.rerun(scope="fragment")
-
-
-def _map(visitor: Session) -> None:
-    """Where the mood and the songs lie, and a hand to steer them."""
-    listening = visitor.listening
-    known = bool(listening.mood.probabilities)
-    moved = moodmap(
-        listening.catalogue,
-        listening.ahead(),
-        valence=listening.mood.valence if known else None,
-        arousal=listening.mood.arousal if known else None,
-        colour=hex_of(listening.mood.label),
-        current=listening.current,
-        steering=listening.steering,
-    )
-    if moved is not None:
-        listening.steer(moved.place)
-        st.rerun()
-
-
-def _choices(visitor: Session) -> None:
-    listening = visitor.listening
-    row = st.container(horizontal=True, vertical_alignment="center")
-    mode = row.segmented_control(
-        "How the music goes on",
-        MODES,
-        default=listening.mode_in_use,
-        required=True,
-        label_visibility="collapsed",
-        key=f"mode-{listening.mode_in_use}",
-        help="match: music like the mood. lift: brightens step by step. calm: settles down.",
-    )
-    if mode and mode != listening.mode_in_use:
-        listening.choose_mode(mode)
-        st.rerun(scope="fragment")
-    with row.popover("Languages and years", icon=":material/tune:"):
-        filters = _filters(listening.filters, listening.catalogue)
-    with row.popover("My songs", icon=":material/library_music:"):
-        _own_songs(visitor)
-    if filters != listening.filters:
-        listening.choose_filters(filters)
-    if not listening.queue:
-        st.info("No song fits these choices. Add a language or widen the years.")
-
-
-def _filters(now: Filters, songs: Catalogue) -> Filters:
-    first, last = OLDEST, NEWEST
-    languages = st.multiselect(
-        "Languages",
-        list(songs.languages()),
-        default=list(now.languages),
-        format_func=lambda code: LANGUAGES.get(code, code),
-        placeholder="all languages",
-    )
-    years = st.slider("Years", first, last, now.years or (first, last), step=1)
-    return Filters(
-        languages=tuple(languages),
-        years=None if years == (first, last) else years,
-        explicit=st.toggle("Songs with explicit words", value=now.explicit),
-        holiday=st.toggle("Holiday songs", value=now.holiday),
-    )
-
-
-def _own_songs(visitor: Session) -> None:
-    """A list of one's own in, the queue out."""
-    upload = st.file_uploader(
-        "Add your own list (CSV with a title and an artist, or a YouTube link)", type=["csv"]
-    )
-    if upload is not None and upload.file_id not in visitor.read_uploads:
-        visitor.read_uploads.add(upload.file_id)
-        try:
-            found = read_own_list(upload.getvalue(), upload.name, visitor.listening.catalogue)
-            keep_own_songs(found.songs)
-            session.reload_songs(visitor)
-            count = len(found.songs)
-            st.success(f"{count} song{'' if count == 1 else 's'} added.")
-            for notice in found.notices:
-                st.caption(notice)
-        except UserError as error:
-            st.error(str(error))
-    songs = [item.song for item in visitor.listening.ahead()]
-    st.caption("Take this queue with you")
-    row = st.container(horizontal=True)
-    row.download_button("M3U", exports.as_m3u(songs), "moodmesh.m3u", "audio/x-mpegurl")
-    row.download_button("CSV", exports.as_csv(songs), "moodmesh.csv", "text/csv")
-    if link := exports.as_link(songs):
-        row.link_button("YouTube", link)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -15,6 +16,7 @@ from moodmesh.errors import UserError
 from moodmesh.listening import Listening
 from moodmesh.live import Stream
 from moodmesh.songs import catalogue
+from moodmesh.songs.catalogue import Song
 from moodmesh.songs.discovery import Discovery
 from moodmesh.songs.history import History
 from moodmesh.songs.learning import Learner
@@ -88,9 +90,18 @@ def _read(folder: Path, changed: float) -> Bundle:
 
 
 def reload_songs(visitor: Session) -> None:
-    """Takes songs that were added into this session's catalogue; new sessions get them too."""
+    """Takes the listener's own songs in, here and in every new session."""
     _catalogue.clear()
-    songs = _catalogue()
+    _use_songs(visitor, _catalogue())
+
+
+def add_songs(visitor: Session, songs: Sequence[Song]) -> None:
+    """Takes songs that were found into this session's catalogue."""
+    found = catalogue.Catalogue(tuple(songs))
+    _use_songs(visitor, catalogue.combine([visitor.listening.catalogue, found]))
+
+
+def _use_songs(visitor: Session, songs: catalogue.Catalogue) -> None:
     visitor.listening.catalogue = songs
     visitor.listening.learner = _learner(songs)
     visitor.listening.refill()
