@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+import shutil
 from dataclasses import dataclass
 from multiprocessing.pool import Pool
 from pathlib import Path
@@ -24,6 +25,7 @@ from ai_edge_litert.interpreter import Interpreter
 from tqdm import tqdm
 
 from moodmesh import crop
+from moodmesh.errors import UserError
 
 # Pictures a process works on at a time: about a second.
 CHUNK = 256
@@ -224,6 +226,13 @@ def make_maps(
     if missing:
         folder.mkdir(parents=True, exist_ok=True)
         count, shape = len(pictures.images), _shape(network)
+        # Asked beforehand: writing to a mapped file on a full disk kills the process.
+        needed = len(missing) * count * math.prod(shape) * np.dtype(np.float16).itemsize
+        if shutil.disk_usage(folder).free < needed:
+            raise UserError(
+                f"The maps of {count} pictures need {needed / 1e9:.1f} GB in {folder}, which has "
+                "less free. Make room there and start the training again."
+            )
         with _pool(network, pictures, "float16", processes) as pool:
             for name in missing:
                 partial = paths[name].with_suffix(".part")
