@@ -5,6 +5,7 @@ Runs on LiteRT: 0.05 ms for the dense network, where ``model.predict`` on one ro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from moodmesh.features import feature_vector
 
 Source = Literal["landmarks", "cnn", "ensemble"]
 
+# How old the image network's word on a video may be: four looks a second cost a core about 5%.
+LOOK_AGAIN_S = 0.25
 # For a bundle whose evaluation fitted none.
 SURE = 0.5
 
@@ -183,3 +186,28 @@ class Classifier:
             source,
             self.combination.sure,
         )
+
+
+class StreamClassifier(Classifier):
+    """Classifies the frames of one video; the image network looks a few times a second.
+
+    Its last word holds for the frames between, since looking costs as much as finding the
+    landmarks and an expression lasts longer.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        self._now_s = 0.0
+        self._looked_s = -math.inf
+        self._seen: np.ndarray | None = None
+
+    def of_frame(self, rgb: np.ndarray, faces: Sequence[Face], time_s: float) -> Expression | None:
+        """:meth:`of_picture` of the frame at this time, in seconds on any steady clock."""
+        self._now_s = time_s
+        return self.of_picture(rgb, faces)
+
+    def cnn_logits(self, rgb: np.ndarray, face: Face | None) -> np.ndarray:
+        """The image network's logits, at most LOOK_AGAIN_S old."""
+        if self._seen is None or self._now_s - self._looked_s >= LOOK_AGAIN_S:
+            self._seen, self._looked_s = super().cnn_logits(rgb, face), self._now_s
+        return self._seen

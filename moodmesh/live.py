@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from moodmesh.bundle import Bundle
-from moodmesh.classifier import Classifier, Expression
+from moodmesh.classifier import Expression, StreamClassifier
 from moodmesh.colours import of_label
 from moodmesh.errors import UserError
 from moodmesh.face import Face, FaceTracker, draw_mesh
@@ -89,7 +89,7 @@ class Stream:
 
     def use(self, bundle: Bundle) -> None:
         """Classifies with this bundle from the next frame on."""
-        classifier = Classifier(bundle)
+        classifier = StreamClassifier(bundle)
         with self._lock:
             self._classifier = classifier
             self._shown = Smoothed(SHOWN_SECONDS)
@@ -182,7 +182,7 @@ class Stream:
         faces = self._tracker.track(rgb, time_ms)
         if watcher is not None:
             watcher(faces[0] if faces else None, time_ms, brightness)
-        expression = classifier.of_picture(rgb, faces)
+        expression = classifier.of_frame(rgb, faces, began_s)
         if faces:
             self._last_face_s = began_s
         if expression is not None:

@@ -38,8 +38,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]
     port = browser.free_port()
     command = ["app.py", "--port", str(port), "--no-browser"]
     # A listener's own history stays out of the tests, and the tests out of it.
-    home = {"XDG_DATA_HOME": str(tmp_path_factory.mktemp("data"))}
-    home["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    folder = tmp_path_factory.mktemp("home")
+    places = ("XDG_DATA_HOME", "XDG_CACHE_HOME", "MOODMESH_TAKES", "MOODMESH_PERSONAL")
+    home = {place: str(folder / place.lower()) for place in places}
     with browser.serving(command, port, home) as (address, app):
         yield address, app.pid
 
