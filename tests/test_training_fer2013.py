@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -19,8 +22,8 @@ import skimage.data
 from moodmesh import bundle
 from moodmesh.classifier import Combination, softmax
 from moodmesh.errors import UserError
-from moodmesh.fer2013 import LABELS, USAGES
-from moodmesh.training import calibrate, evaluate, landmark_cache, metrics
+from moodmesh.fer2013 import CSV_LABELS, LABELS, USAGES
+from moodmesh.training import calibrate, cluster, evaluate, landmark_cache, metrics
 from moodmesh.training.evaluate import Logits
 from moodmesh.training.landmark_cache import find_landmarks
 
@@ -196,8 +199,6 @@ def test_the_gate_decides_whom_the_ensemble_follows() -> None:
 
 def write_csv(path: Path, count: int = 56) -> Path:
     """A FER2013 in small: seven classes, three quarters for training, an eighth for each test."""
-    from moodmesh.fer2013 import CSV_LABELS
-
     lines = ["emotion,pixels,Usage"]
     for index, image in enumerate(pictures(count)):
         usage = USAGES[0] if index < count * 3 // 4 else USAGES[1 + (index // 7) % 2]
@@ -229,6 +230,7 @@ def test_train_and_evaluate_end_to_end(tmp_path: Path) -> None:
     data = write_csv(tmp_path / "fer2013.csv")
     out = tmp_path / "model"
     settings = ("--epochs", "3", "--batch", "16", "--cache", tmp_path / "cache")
+    settings += ("--checkpoints", tmp_path / "checkpoints")
     printed = train("fer2013", "--data", data, "--out", out, *settings)
     assert "PrivateTest: 7 images" in printed
     model = bundle.read(out)
@@ -258,3 +260,154 @@ def test_a_personal_model_is_not_judged_on_fer2013(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match=r"reads wink, .* can only judge one that reads happy"):
         command.main(args)
+
+
+# Trains a small net on made-up rows. With an epoch to be killed at, it is interrupted there and
+# then started afresh, as a user would. Prints the history.
+FIT = """
+import json, sys
+from pathlib import Path
+import keras, numpy as np, tensorflow as tf
+from moodmesh.training import cluster
+from moodmesh.training.fit import Examples, Recipe, fit
+from moodmesh.training.progress import Progress
+
+folder, killed_at = Path(sys.argv[1]), int(sys.argv[2])
+strategy = (
+    tf.distribute.MultiWorkerMirroredStrategy() if cluster.has_workers()
+    else tf.distribute.get_strategy()
+)
+random = np.random.default_rng(0)
+rows = np.repeat(random.normal(size=(1, 192, 20)), 2, axis=0).astype(np.float32)
+labels = (rows[0] @ random.normal(size=(20, 3))).argmax(axis=1)
+targets = np.eye(3, dtype=np.float32)[labels]
+examples = Examples(rows, np.ones((2, 192), bool), targets, np.ones(192, np.float32))
+
+class Killed(Progress):
+    def step(self, stage, done, total, **figures):
+        if done == killed_at:
+            raise KeyboardInterrupt
+
+def run(progress):
+    keras.utils.set_random_seed(0)
+    with strategy.scope():
+        net = keras.Sequential([
+            keras.Input((20,)), keras.layers.Dense(16, "gelu"), keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.2, seed=1), keras.layers.Dense(3),
+        ])
+        return fit(
+            net, examples, (rows[0], targets),
+            Recipe(epochs=6, batch=32, mixup=0.2, rate=0.02),
+            folder / "run.npz", progress, chief=cluster.is_chief(), tensorboard=folder / "logs",
+        )
+
+if killed_at:
+    try:
+        run(Killed(quiet=True))
+    except KeyboardInterrupt:
+        print("killed", flush=True)
+history = run(Progress(quiet=True))
+print(json.dumps([[row["loss"], row["val_loss"]] for row in history]))
+"""
+
+
+def start_fit(
+    folder: Path, killed_at: int = 0, environment: dict[str, str] | None = None
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", FIT, folder, str(killed_at)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **(environment or {})},
+    )
+
+
+def finish_fit(process: subprocess.Popen[str]) -> np.ndarray:
+    """Losses on training and validation rows, (epochs, 2)."""
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors[-3000:]
+    return np.array(json.loads(output.splitlines()[-1]))
+
+
+@pytest.mark.training
+def test_killed_and_shared_training_have_the_loss_curve_of_an_unbroken_one(tmp_path: Path) -> None:
+    with socket.create_server(("localhost", 0)) as one, socket.create_server(("localhost", 0)) as b:
+        addresses = [f"localhost:{server.getsockname()[1]}" for server in (one, b)]
+    configurations = [
+        {
+            "TF_CONFIG": json.dumps(
+                {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+            )
+        }
+        for index in range(2)
+    ]
+    unbroken = start_fit(tmp_path / "unbroken")
+    killed = start_fit(tmp_path / "killed", killed_at=3)
+    workers = [
+        start_fit(tmp_path / f"worker{index}", environment=configuration)
+        for index, configuration in enumerate(configurations)
+    ]
+    expected = finish_fit(unbroken)
+    assert expected.shape == (6, 2) and expected[-1, 1] < 0.7 * expected[0, 1]
+    assert list((tmp_path / "unbroken" / "logs").rglob("*tfevents*"))
+    np.testing.assert_allclose(finish_fit(killed), expected, rtol=1e-4)
+    # Each worker drops other units and normalises by its own half of a batch.
+    for worker in workers:
+        np.testing.assert_allclose(finish_fit(worker), expected, rtol=0.1)
+    assert not (tmp_path / "worker1" / "run.npz").exists()
+
+
+@pytest.fixture
+def dask_cluster(tmp_path: Path) -> Iterator[str]:
+    """A scheduler and two workers in processes of their own; the scheduler's address."""
+    file = tmp_path / "scheduler.json"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    commands = [[*dask, "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(file)]
+    commands += [[*worker, "--nthreads", "1", "--no-dashboard", "--no-nanny"]] * 2
+    processes = [
+        subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for command in commands
+    ]
+    try:
+        for _ in range(600):
+            if file.is_file() and file.stat().st_size:
+                break
+            assert processes[0].poll() is None
+            time.sleep(0.1)
+        from distributed import Client
+
+        address = json.loads(file.read_text())["address"]
+        with Client(address) as client:
+            client.wait_for_workers(2, timeout=60)
+        yield address
+    finally:
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.wait(timeout=30)
+
+
+def test_dask_finds_the_same_landmarks_as_this_machine(dask_cluster: str, tmp_path: Path) -> None:
+    images = pictures(8)
+    local = find_landmarks(images, tmp_path / "local", chunk=2)
+    shared = find_landmarks(images, tmp_path / "dask", cluster.on_dask(dask_cluster), chunk=2)
+    for name in ("found", "landmarks", "blendshapes", "pose"):
+        np.testing.assert_array_equal(getattr(shared, name), getattr(local, name))
+
+
+def test_a_dask_scheduler_that_does_not_answer_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+    with pytest.raises(UserError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9"):
+        find_landmarks(pictures(1), tmp_path, cluster.on_dask("tcp://127.0.0.1:9"))

@@ -13,6 +13,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class Recipe:
     AdamW with a linear warm-up of one epoch and a cosine to zero; the running mean of the weights
     is what is evaluated and kept. noise is added to each scaled input; mixup is the parameter of
     the Beta distribution of the mixing weights, 0 for none; smoothing spreads this share of each
-    target evenly, because about a tenth of FER2013's labels are wrong.
+    target evenly: ten people asked for FER+ agree with 66% of FER2013's labels.
     """
 
     epochs: int = 30
@@ -120,57 +121,114 @@ def _batches(examples: Examples, recipe: Recipe, first_epoch: int, steps: int) -
     return data.with_options(options).prefetch(4)
 
 
-class _Checkpoint(keras.callbacks.Callback):
-    """Writes everything a later run needs to go on, after every few epochs."""
+def _value(variable: Any) -> np.ndarray:
+    """A variable's value; one that several workers share has no array of its own."""
+    tensor = tf.convert_to_tensor(
+        variable.value if isinstance(variable, keras.Variable) else variable
+    )
+    value: np.ndarray = tensor.numpy()
+    return value
 
-    def __init__(self, path: Path, history: list[Row], writes: bool) -> None:
-        super().__init__()
-        self._path, self._history, self._writes = path, history, writes
 
-    def _state(self) -> dict[str, Any]:
-        variables = [*self.model.variables, *self.model.optimizer.variables]
-        return {f"{index:04}": variable for index, variable in enumerate(variables)}
+class _Run:
+    """The state of one training: net, optimizer, running mean of the weights, and one step."""
 
-    def restore(self, model: keras.Model) -> int:
-        """Puts the stored state into the model; the number of epochs that are already done."""
-        self.set_model(model)
-        if not self._path.is_file():
-            return 0
-        with np.load(self._path, allow_pickle=False) as file:
-            rows = list(csv.DictReader(io.StringIO(str(file["history"]))))
-            self._history[:] = [{k: float(v) for k, v in row.items()} for row in rows]
-            for name, variable in self._state().items():
-                variable.assign(file[name])
-        return len(self._history)
+    def __init__(self, net: keras.Model, recipe: Recipe, steps: int) -> None:
+        total = steps * recipe.epochs
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, max(1, total - steps), warmup_target=recipe.rate, warmup_steps=steps
+        )
+        self.net, self._recipe = net, recipe
+        self._strategy = tf.distribute.get_strategy()
+        self._optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
+        self._optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        self._optimizer.build(net.trainable_variables)
+        self._means = [tf.Variable(weight.value) for weight in net.trainable_variables]
+        self._steps_done = tf.Variable(0, dtype=tf.int64)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._history.append({"epoch": epoch + 1, **{k: float(v) for k, v in (logs or {}).items()}})
-        if not self._writes:
-            return
-        state = {name: np.asarray(variable) for name, variable in self._state().items()}
-        partial = self._path.with_suffix(".part")
+    def _replica_step(self, x: Any, y: Any, weights: Any) -> tuple[Any, Any]:
+        with tf.GradientTape() as tape:
+            logits = self.net(x, training=True)
+            losses = weights * tf.nn.softmax_cross_entropy_with_logits(y, logits)
+            # Of the whole batch, whose other parts other workers see.
+            loss = tf.reduce_sum(losses) / self._recipe.batch
+        gradients = tape.gradient(loss, self.net.trainable_variables)
+        self._optimizer.apply(gradients, self.net.trainable_variables)
+        right = tf.reduce_sum(tf.cast(tf.equal(tf.argmax(logits, 1), tf.argmax(y, 1)), tf.float32))
+        return loss, right / self._recipe.batch
+
+    @tf.function(reduce_retracing=True)
+    def step(self, batch: Any) -> Any:
+        """Learns from one batch; its loss and the share that is right, float32 (2,)."""
+        loss, right = self._strategy.run(self._replica_step, args=batch)
+        figures = [self._strategy.reduce("SUM", value, axis=None) for value in (loss, right)]
+        done = tf.cast(self._steps_done.assign_add(1), tf.float32)
+        # The first steps are forgotten sooner: they are far from anywhere useful.
+        keep = tf.minimum(self._recipe.averaging, (1 + done) / (10 + done))
+        for mean, weight in zip(self._means, self.net.trainable_variables, strict=True):
+            mean.assign(keep * mean + (1 - keep) * weight.value)
+        return tf.stack(figures)
+
+    def averaged_weights(self) -> list[np.ndarray]:
+        """The running means of the trainable weights."""
+        return [_value(mean) for mean in self._means]
+
+    def trainable_weights(self) -> list[np.ndarray]:
+        """The trainable weights as they are."""
+        return [_value(weight) for weight in self.net.trainable_variables]
+
+    def set_trainable_weights(self, values: Sequence[np.ndarray]) -> None:
+        """Replaces them."""
+        for weight, value in zip(self.net.trainable_variables, values, strict=True):
+            weight.assign(value)
+
+    def _variables(self) -> list[Any]:
+        return [*self.net.variables, *self._optimizer.variables, *self._means, self._steps_done]
+
+    def save(self, path: Path, history: Sequence[Row]) -> None:
+        """Writes all that a later run needs to go on; a kill leaves the old file."""
+        state = {f"{n:04}": _value(v) for n, v in enumerate(self._variables())}
+        partial = path.with_suffix(".part")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
-                np.savez(file, history=np.array(history_csv(self._history)), **state)  # type: ignore[arg-type]
+                np.savez(file, history=np.array(history_csv(history)), **state)  # type: ignore[arg-type]
                 file.flush()
                 os.fsync(file.fileno())
-            partial.replace(self._path)
+            partial.replace(path)
         except OSError as error:
             partial.unlink(missing_ok=True)
             raise UserError(
-                f"The checkpoint {self._path} cannot be saved ({error.strerror}). Make room and "
-                "start again: training goes on from the last one."
+                f"The checkpoint {path} cannot be saved ({error.strerror}). Make room and start "
+                "again: training goes on from the last one."
             ) from error
 
+    def restore(self, path: Path) -> list[Row]:
+        """Takes up the state in the file, if there is one; the history so far."""
+        if not path.is_file():
+            return []
+        with np.load(path, allow_pickle=False) as file:
+            rows = list(csv.DictReader(io.StringIO(str(file["history"]))))
+            for number, variable in enumerate(self._variables()):
+                variable.assign(file[f"{number:04}"])
+        return [{name: float(value) for name, value in row.items()} for row in rows]
 
-class _Report(keras.callbacks.Callback):
-    def __init__(self, progress: Progress, stage: str, epochs: int) -> None:
-        super().__init__()
-        self._progress, self._stage, self._epochs = progress, stage, epochs
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._progress.step(self._stage, epoch + 1, self._epochs, **(logs or {}))
+    def judge(self, inputs: np.ndarray, targets: np.ndarray) -> Row:
+        """Loss and accuracy of the averaged weights on rows that are not trained on."""
+        own = self.trainable_weights()
+        self.set_trainable_weights(self.averaged_weights())
+        logits = np.concatenate(
+            [
+                np.asarray(self.net(inputs[start : start + 2048], training=False))
+                for start in range(0, len(inputs), 2048)
+            ]
+        )
+        self.set_trainable_weights(own)
+        losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+        return {
+            "val_loss": float(tf.reduce_mean(losses)),
+            "val_accuracy": float((logits.argmax(axis=1) == targets.argmax(axis=1)).mean()),
+        }
 
 
 def history_csv(history: Sequence[Row]) -> str:
@@ -199,43 +257,33 @@ def fit(
     validation: inputs (m, inputs) and targets (m, classes). checkpoint: the file to go on from,
     if it is there, and to keep up to date; only the chief of several workers writes it.
     """
+    if tensorboard is not None and find_spec("tensorboard") is None:
+        raise UserError("TensorBoard is not installed. Install it with: pip install tensorboard")
     steps = max(1, examples.views.shape[1] // recipe.batch)
-    total = steps * recipe.epochs
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, total - steps), warmup_target=recipe.rate, warmup_steps=steps
+    run = _Run(net, recipe, steps)
+    history = run.restore(checkpoint)
+    writer = (
+        tf.summary.create_noop_writer()
+        if tensorboard is None
+        else tf.summary.create_file_writer(str(tensorboard))
     )
-    optimizer = keras.optimizers.AdamW(
-        rate,
-        weight_decay=recipe.weight_decay,
-        use_ema=True,
-        ema_momentum=min(recipe.averaging, 1 - 5 / total) if total > 5 else 0.0,
+    strategy = tf.distribute.get_strategy()
+    batches = iter(
+        strategy.experimental_distribute_dataset(_batches(examples, recipe, len(history), steps))
     )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    net.compile(
-        optimizer,
-        keras.losses.CategoricalCrossentropy(from_logits=True),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        jit_compile=False,
-    )
-    optimizer.build(net.trainable_variables)
-    history: list[Row] = []
-    keeper = _Checkpoint(checkpoint, history, chief)
-    first = keeper.restore(net)
-    callbacks = [keras.callbacks.SwapEMAWeights(), keeper, _Report(progress, stage, recipe.epochs)]
-    if tensorboard is not None:
-        callbacks.append(keras.callbacks.TensorBoard(tensorboard))
-    if first < recipe.epochs:
-        net.fit(
-            _batches(examples, recipe, first, steps),
-            validation_data=tf.data.Dataset.from_tensor_slices(validation).batch(2048),
-            initial_epoch=first,
-            epochs=recipe.epochs,
-            steps_per_epoch=steps,
-            callbacks=callbacks,
-            verbose=0,
-            shuffle=False,
-        )
-    optimizer.finalize_variable_values(net.trainable_variables)
-    if not all(math.isfinite(row["loss"]) for row in history):
-        raise UserError(f"{stage} did not converge. Lower the rate, or train on more pictures.")
+    for epoch in range(len(history), recipe.epochs):
+        figures = np.mean([run.step(next(batches)).numpy() for _ in range(steps)], axis=0)
+        row = {"loss": float(figures[0]), "accuracy": float(figures[1])}
+        row |= run.judge(*validation)
+        if not math.isfinite(row["loss"]):
+            raise UserError(f"{stage} did not converge. Lower the rate, or train on more pictures.")
+        history.append({"epoch": float(epoch + 1), **row})
+        if chief:
+            run.save(checkpoint, history)
+        with writer.as_default(step=epoch + 1):
+            for name, value in row.items():
+                tf.summary.scalar(name, value)
+        progress.step(stage, epoch + 1, recipe.epochs, **row)
+    writer.close()
+    run.set_trainable_weights(run.averaged_weights())
     return history

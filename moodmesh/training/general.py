@@ -14,18 +14,18 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from moodmesh import bundle, fer2013
-from moodmesh.classifier import Classifier, Combination
 from moodmesh.errors import UserError
 from moodmesh.features import FEATURES_VERSION, mirror
-from moodmesh.training import calibrate, evaluate, networks, plots
+from moodmesh.training import cluster, evaluate, networks, plots
+from moodmesh.training.combine import finish, read_cnn
 from moodmesh.training.fit import Examples, Recipe, Row, fit, history_csv
-from moodmesh.training.landmark_cache import CACHE, FoundLandmarks
+from moodmesh.training.landmark_cache import CACHE, FoundLandmarks, on_this_machine
 from moodmesh.training.progress import Progress
 
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints" / "fer2013"
@@ -51,11 +51,11 @@ def _examples(
     )
 
 
-def _checkpoint(examples: Examples, shape: networks.Shape, recipe: Recipe) -> Path:
+def _checkpoint(folder: Path, examples: Examples, shape: networks.Shape, recipe: Recipe) -> Path:
     """Where this very training keeps its state: other data or settings are another file."""
     content = hashlib.sha256(examples.views.tobytes() + examples.targets.tobytes())
     content.update(json.dumps([asdict(shape), asdict(recipe), FEATURES_VERSION]).encode())
-    return CHECKPOINTS / f"{content.hexdigest()[:16]}.npz"
+    return folder / f"{content.hexdigest()[:16]}.npz"
 
 
 def train_net(
@@ -63,7 +63,9 @@ def train_net(
     landmarks: FoundLandmarks,
     shape: networks.Shape,
     recipe: Recipe,
+    checkpoints: Path,
     progress: Progress,
+    strategy: tf.distribute.Strategy,
     tensorboard: Path | None = None,
 ) -> tuple[keras.Model, list[Row], int]:
     """The dense net trained on FER2013, its history, and how many pictures it learned from."""
@@ -82,22 +84,24 @@ def train_net(
     scaling = networks.fit_scaling(features[learned], components, shape.whitening)
     examples = _examples(features[learned], data.labels[learned], scaling, BALANCE)
     keras.utils.set_random_seed(recipe.seed)
-    net = networks.build(shape, scaling, recipe.seed)
-    # The scaling is fixed, so it is applied once and the rest is trained on its output.
-    rest = keras.Model(net.get_layer("scaling").output, net.output)
-    history = fit(
-        rest,
-        examples,
-        (
-            scaling(features[public]),
-            np.eye(len(fer2013.LABELS), dtype=np.float32)[data.labels[public]],
-        ),
-        recipe,
-        _checkpoint(examples, shape, recipe),
-        progress,
-        "Training the landmark net",
-        tensorboard,
-    )
+    with strategy.scope():
+        net = networks.build(shape, scaling, recipe.seed)
+        # The scaling is fixed, so it is applied once and the rest is trained on its output.
+        rest = keras.Model(net.get_layer("scaling").output, net.output)
+        history = fit(
+            rest,
+            examples,
+            (
+                scaling(features[public]),
+                np.eye(len(fer2013.LABELS), dtype=np.float32)[data.labels[public]],
+            ),
+            recipe,
+            _checkpoint(checkpoints, examples, shape, recipe),
+            progress,
+            "Training the landmark net",
+            tensorboard,
+            cluster.is_chief(),
+        )
     return net, history, int(learned.sum())
 
 
@@ -131,31 +135,6 @@ def _boxes(net: keras.Model, shape: networks.Shape) -> list[plots.Box]:
     ]
 
 
-def _report(test: evaluate.Test, how: Combination, counts: list[list[int]]) -> dict[str, bytes]:
-    """The report's pictures that show how the finished model fares on a test split.
-
-    counts: its confusion matrix.
-    """
-    titles = {"landmarks": "Landmark net", "cnn": "Image network", "ensemble": "Both together"}
-    given = evaluate.answers(test.logits, how)
-    if "cnn" not in given:
-        del given["ensemble"]
-    right = np.trace(counts) / len(test.data)
-    return {
-        "confusion_matrix.png": plots.confusion_matrix(
-            np.array(counts),
-            fer2013.LABELS,
-            f"What it reads, in % of each row: {100 * right:.1f}% right in all",
-        ),
-        "reliability.png": plots.reliability_diagram(
-            {
-                titles[name]: (one.probabilities[one.given], test.data.labels[one.given])
-                for name, one in given.items()
-            }
-        ),
-    }
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `train.py fer2013`."""
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, folder or zip")
@@ -163,9 +142,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=bundle.GENERAL, help="where the model goes")
     parser.add_argument("--cnn", type=Path, help="the image network; by default the old model's")
     parser.add_argument("--epochs", type=int, default=RECIPE.epochs)
+    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="to go on from")
     parser.add_argument("--batch", type=int, default=RECIPE.batch)
     parser.add_argument("--seed", type=int, default=RECIPE.seed)
     parser.add_argument("--cache", type=Path, default=CACHE, help="where found landmarks are kept")
+    parser.add_argument("--dask", metavar="tcp://HOST:PORT", help="find landmarks on this cluster")
     parser.add_argument("--tensorboard", type=Path, metavar="DIR", help="write logs there")
     parser.add_argument("--progress", type=Path, metavar="FILE", help="keep the state there (JSON)")
 
@@ -182,22 +163,28 @@ def _kept_files(out: Path, cnn: Path | None) -> dict[str, bytes]:
             for name in ("cnn.tflite", "architecture_cnn.png"):
                 if old.has(name):
                     kept[name] = old.path(name).read_bytes()
-    if cnn is not None:
-        try:
-            kept["cnn.tflite"] = cnn.read_bytes()
-        except OSError as error:
-            raise UserError(f"{cnn} cannot be read ({error.strerror}). Check --cnn.") from error
-    return kept
+    return kept | read_cnn(cnn)
 
 
 def run(args: argparse.Namespace) -> int:
     """Trains, evaluates and writes the bundle."""
+    # TensorFlow wants its cluster before anything else.
+    strategy = (
+        tf.distribute.MultiWorkerMirroredStrategy()
+        if cluster.has_workers()
+        else tf.distribute.get_strategy()
+    )
     data = fer2013.read(args.data)
-    landmarks = evaluate.split_landmarks(data, args.cache)
+    map_chunks = cluster.on_dask(args.dask) if args.dask else on_this_machine
+    landmarks = evaluate.split_landmarks(data, args.cache, map_chunks)
     recipe = replace(RECIPE, epochs=args.epochs, batch=args.batch, seed=args.seed)
     progress = Progress(args.progress)
-    net, history, learned = train_net(data, landmarks, SHAPE, recipe, progress, args.tensorboard)
+    net, history, learned = train_net(
+        data, landmarks, SHAPE, recipe, args.checkpoints, progress, strategy, args.tensorboard
+    )
     progress.close()
+    if not cluster.is_chief():
+        return 0
     shape = networks.shape_of(net, SHAPE)
     files = _kept_files(args.out, args.cnn) | {
         "landmarks.tflite": networks.to_litert(networks.symmetric(net)),
@@ -219,27 +206,3 @@ def run(args: argparse.Namespace) -> int:
     )
     finish(args.out, draft, files, data, args.ferplus, args.cache)
     return 0
-
-
-def finish(
-    out: Path,
-    draft: bundle.Bundle,
-    files: dict[str, bytes],
-    data: fer2013.Fer2013,
-    ferplus: Path | None,
-    cache: Path = CACHE,
-) -> bundle.Bundle:
-    """Calibrates on PublicTest, measures, draws the report and writes the bundle."""
-    with TemporaryDirectory() as folder:
-        classifier = Classifier(bundle.write(Path(folder) / "draft", draft, files))
-        tests = evaluate.run_tests(classifier, data, ferplus, cache)
-        public = tests["public_test"]
-        how = calibrate.fit_combination(public.logits, public.data.labels)
-        figures = evaluate.evaluate(classifier, tests, how)
-    counts = figures["private_test"]["ensemble"]["confusion"]
-    files |= _report(tests["private_test"], how, counts)
-    settings = {**draft.settings, **asdict(how)}
-    finished = bundle.write(out, replace(draft, metrics=figures, settings=settings), files)
-    print(evaluate.table(figures))
-    print(f"The model is in {out}.")
-    return finished

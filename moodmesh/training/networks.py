@@ -156,8 +156,10 @@ def _named_weights(net: keras.Model) -> dict[str, Any]:
 def to_npz(net: keras.Model) -> bytes:
     """The weights as an .npz file, for :func:`load_general` and further training."""
     buffer = io.BytesIO()
-    arrays = {name: np.asarray(weight) for name, weight in _named_weights(net).items()}
-    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    arrays = {
+        name: keras.ops.convert_to_numpy(weight) for name, weight in _named_weights(net).items()
+    }
+    np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
 
 
