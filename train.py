@@ -2,6 +2,7 @@
 
 python train.py personal                          your own expressions, from your recordings
 python train.py fer2013 --data fer2013.zip        the general model, from FER2013
+python train.py cnn --data fer2013.zip            the image network, from FER2013
 python train.py combine --data fer2013.zip        an image network put into it
 python train.py evaluate --data fer2013.zip       how well a model reads FER2013's test images
 """
@@ -19,6 +20,7 @@ from moodmesh.__main__ import run_command
 COMMANDS = {
     "personal": ("moodmesh.training.personal", "a model of your own expressions"),
     "fer2013": ("moodmesh.training.general", "the general model, from FER2013"),
+    "cnn": ("moodmesh.training.cnn", "the image network, from FER2013; combine puts it in"),
     "combine": ("moodmesh.training.combine", "an image network put into the general model"),
     "evaluate": ("moodmesh.training.evaluate", "how well a model reads FER2013"),
 }

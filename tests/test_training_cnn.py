@@ -79,7 +79,9 @@ TRAIN = """
     from moodmesh.training import cnn
     from moodmesh.training.landmark_cache import FoundLandmarks
 
-    SETTINGS = cnn.Settings(variants=1, epochs=2, batch=16, hidden=8, branches=2)
+    SETTINGS = cnn.Settings(
+        variants=1, epochs=2, second_epochs=1, batch=16, hidden=8, branches=2
+    )
 
     def striped():
         rng = np.random.default_rng(0)
@@ -145,7 +147,7 @@ def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Going on after epoch 1" in done.stdout
     resumed, unbroken = _values(done.stdout, "losses")
-    assert len(resumed) == 4  # two branches of two epochs
+    assert len(resumed) == 6  # two branches of two epochs and a second round of one
     assert resumed == pytest.approx(unbroken, rel=0.01)
     assert len(_values(done.stdout, "logits")[0]) == 7
     assert _values(done.stdout, "megabytes")[0][0] < 8

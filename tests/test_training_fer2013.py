@@ -216,7 +216,7 @@ def train(*arguments: str | Path, environment: dict[str, str] | None = None) -> 
         [sys.executable, REPOSITORY / "train.py", *arguments],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         cwd=REPOSITORY,
         env={**os.environ, **(environment or {})},
         check=False,
@@ -326,7 +326,7 @@ def start_fit(
 
 def finish_fit(process: subprocess.Popen[str]) -> np.ndarray:
     """Losses on training and validation rows, (epochs, 2)."""
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=900)
     assert process.returncode == 0, errors[-3000:]
     return np.array(json.loads(output.splitlines()[-1]))
 

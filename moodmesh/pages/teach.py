@@ -68,7 +68,10 @@ def page() -> None:
                 camera.lobby(visitor, "Teach it your own face")
             else:
                 camera.show(visitor)
-        _record(visitor, teaching, stored)
+        # A fragment of its own: redrawing the page while the camera connects would make it start
+        # again.
+        live = LOOK_SECONDS if visitor.camera is Camera.ON else None
+        st.fragment(_record, run_every=live)(visitor, teaching, stored)
     with right:
         _show(teaching, stored)
         st.divider()
@@ -131,7 +134,7 @@ def _record(visitor: Session, teaching: Teaching, stored: dict[str, list[Path]])
         if row.form_submit_button("Add"):
             _add_label(teaching, own)
     stream = visitor.stream
-    ready = stream is not None and not stream.ended
+    ready = stream is not None and not stream.ended and stream.snapshot.frames > 0
     row = st.container(horizontal=True, vertical_alignment="center")
     pressed = row.button(
         f"Record {SECONDS:g} seconds",
@@ -149,9 +152,7 @@ def _record(visitor: Session, teaching: Teaching, stored: dict[str, list[Path]])
         teaching.live = LiveTake(label)
         teaching.said = []
         stream.watch(teaching.live.see)
-        st.rerun()
-    if teaching.live is not None:
-        st.fragment(_recording, run_every=LOOK_SECONDS)(visitor, teaching)
+    _recording(visitor, teaching)
     for line in teaching.said:
         st.markdown(line)
 
@@ -165,11 +166,11 @@ def _add_label(teaching: Teaching, text: str) -> None:
     if label not in teaching.added:
         teaching.added.append(label)
     st.session_state["chosen_label"] = label
-    st.rerun()
+    st.rerun(scope="fragment")
 
 
 def _recording(visitor: Session, teaching: Teaching) -> None:
-    """The countdown and the counter of a take; a fragment, so that the video is left alone."""
+    """The countdown and the counter of a take that is being recorded."""
     live = teaching.live
     if live is None:
         return

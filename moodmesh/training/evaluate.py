@@ -320,19 +320,34 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join([*lines, "", f"Milliseconds an image: {times}"])
 
 
+def write_samples(path: Path, test: Test, cache: Path = CACHE) -> None:
+    """Draws a few images of each expression with the mesh that was found in them."""
+    from moodmesh.training.plots import samples  # matplotlib takes a second to import
+
+    images, labels = test.data.images, test.data.labels
+    path.write_bytes(samples(images, find_landmarks(images, cache), labels, fer2013.LABELS))
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `train.py evaluate`."""
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, folder or zip")
     parser.add_argument("--ferplus", type=Path, help="fer2013new.csv of FER+, for its labels too")
     parser.add_argument("--model", type=Path, default=bundle.GENERAL, help="the model's folder")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where found landmarks are kept")
+    parser.add_argument(
+        "--samples", type=Path, metavar="PNG", help="draw some of the images with their mesh there"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluates and prints."""
+    if args.samples is not None and not args.samples.resolve().parent.is_dir():
+        raise UserError(f"The folder of {args.samples} does not exist. Make it first.")
     classifier = Classifier(bundle.read(args.model))
     tests = run_tests(classifier, fer2013.read(args.data), args.ferplus, args.cache)
     result = evaluate(classifier, tests, classifier.combination)
     print(json.dumps(result, indent=1) if args.json else table(result))
+    if args.samples is not None:
+        write_samples(args.samples, tests["public_test"], args.cache)
     return 0
