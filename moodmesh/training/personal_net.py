@@ -326,9 +326,7 @@ def _network(
     return keras.Model(features, ops.log(ops.maximum(mixed, 1e-9)), name="personal")
 
 
-def _figures(
-    material: Material, said: np.ndarray, judged: Judged, sure: float
-) -> dict[str, Any]:
+def _figures(material: Material, said: np.ndarray, judged: Judged, sure: float) -> dict[str, Any]:
     truth = material.label[judged.rows]
     predicted = said.argmax(axis=1) if len(said) else np.array([], int)
     confident = said.max(axis=1) >= sure if len(said) else np.array([], bool)
