@@ -19,7 +19,11 @@ pytestmark = browser.marks
 # Frames, training runs and other tests share two cores: a wait is long, a pass is not.
 PATIENCE_MS = 60_000
 # What the camera sees, again and again: each lasts long enough to become the mood.
-CLIPS: tuple[warped_face.Clip, ...] = (("happy", 8.0), ("angry", 8.0), (None, 3.0))
+CLIPS: tuple[warped_face.Clip, ...] = (
+    ("happy", 8.0),
+    ("surprise", 8.0, warped_face.PLAIN, 1.5),
+    (None, 3.0),
+)
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
@@ -142,8 +146,8 @@ def test_mesh_bars_and_songs_follow_the_face(visit: Visit, server: tuple[str, in
 
     page.wait_for_function("stub.sounding().length === 1")  # nobody had to press play
     playing = page.evaluate("stub.sounding()[0].video")
-    page.wait_for_selector('.mm-look[data-mood="angry"]')
-    page.get_by_text("You look angry: the queue follows").wait_for()
+    page.wait_for_selector('.mm-look[data-mood="surprise"]')
+    page.get_by_text("You look surprised: the queue follows").wait_for()
     assert page.evaluate("stub.sounding()[0].video") == playing
     page.evaluate("stub.end()")
     page.wait_for_function(

@@ -279,10 +279,11 @@ def frames(
     fps: float = FPS,
     seed: int = 0,
     view: View = PLAIN,
+    held: float = 1.0,
 ) -> Iterator[np.ndarray]:
     """The frames of someone holding this expression with small natural motion.
 
-    name: one of NAMES, or None for an empty room.
+    name: one of NAMES, or None for an empty room. held: how strongly, as in `expression`.
     """
     rng = np.random.default_rng(seed)
     times = np.arange(round(seconds * fps)) / fps
@@ -299,20 +300,24 @@ def frames(
             shift=(view.shift[0] + 10 * right, view.shift[1] + 6 * down),
         )
         # In steps, so that the bent pictures can be cached.
-        held = round(0.9 + 0.1 * strength, 1)
-        yield render(name, moving, held, noise_seed)
+        now = round(held * (0.9 + 0.1 * strength), 1)
+        yield render(name, moving, now, noise_seed)
 
 
-Clip = tuple[str | None, float] | tuple[str | None, float, View]
+Clip = (
+    tuple[str | None, float]
+    | tuple[str | None, float, View]
+    | tuple[str | None, float, View, float]
+)
 
 
 def _played(clips: Sequence[Clip], fps: float, seed: int) -> Iterator[np.ndarray]:
-    for number, (name, seconds, *view) in enumerate(clips):
-        yield from frames(name, seconds, fps, seed + number, *view)
+    for number, (name, seconds, *seen) in enumerate(clips):
+        yield from frames(name, seconds, fps, seed + number, *seen)
 
 
 def write_video(path: Path, clips: Sequence[Clip], fps: int = FPS, seed: int = 0) -> Path:
-    """Writes (expression or None, seconds[, view]) one after another as a video; returns path."""
+    """Writes (expression or None, seconds[, view[, held]]) one after another as a video; returns path."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=fps)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
