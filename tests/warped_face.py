@@ -317,7 +317,7 @@ def _played(clips: Sequence[Clip], fps: float, seed: int) -> Iterator[np.ndarray
 
 
 def write_video(path: Path, clips: Sequence[Clip], fps: int = FPS, seed: int = 0) -> Path:
-    """Writes (expression or None, seconds[, view[, held]]) one after another as a video; returns path."""
+    """Writes (expression or None, seconds[, view[, held]]) in turn as a video; returns path."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=fps)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
