@@ -55,6 +55,13 @@ def free_port() -> int:
     return port
 
 
+def timeout_error() -> type[Exception]:
+    """What Playwright raises when something does not come in time."""
+    from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
+
+    return PlaywrightTimeoutError
+
+
 @contextmanager
 def launched(webcam: Path | None = None) -> Iterator[Any]:
     """A headless Chromium whose webcam plays this clip."""

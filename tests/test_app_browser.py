@@ -79,8 +79,16 @@ def screenshot(page: Any, name: str) -> None:
 
 
 def turn_on(page: Any) -> None:
-    page.get_by_role("button", name="Turn on camera").click()
-    page.wait_for_selector('.mm-look[data-state="seen"]')
+    """Turns the camera on; where connecting hangs, off and on again, as the page advises."""
+    for attempt in range(3):
+        page.get_by_role("button", name="Turn on camera").click()
+        try:
+            page.wait_for_selector('.mm-look[data-state="seen"]', timeout=PATIENCE_MS / 2)
+            return
+        except browser.timeout_error():
+            if attempt == 2:
+                raise
+            page.get_by_role("button", name="Turn off camera").click()
 
 
 def bars(page: Any) -> dict[str, int]:
