@@ -161,6 +161,11 @@ def _floats(structures: Any, count: int) -> np.ndarray:
     return seen
 
 
+def prepare() -> None:
+    """Imports mediapipe now; without this the first tracker or finder does."""
+    _mediapipe()
+
+
 def _landmarker(video: bool, max_faces: int, confidence: float) -> Any:
     _, vision, base_options = _mediapipe()
     if not MODEL.is_file():

@@ -21,7 +21,7 @@ from moodmesh.bundle import Bundle
 from moodmesh.classifier import Expression, StreamClassifier
 from moodmesh.colours import of_label
 from moodmesh.errors import UserError
-from moodmesh.face import Face, FaceTracker, draw_mesh
+from moodmesh.face import Face, FaceTracker, draw_mesh, prepare
 from moodmesh.mood import SHOWN_SECONDS, Mood, MoodTracker, Smoothed
 
 LOGGER = logging.getLogger(__name__)
@@ -85,6 +85,9 @@ class Stream:
         self._last_frame_s: float | None = None
         self._last_face_s = 0.0
         self._start_s = time.monotonic()
+        # Importing it takes seconds on a busy machine, and the WebRTC library gives a frame up
+        # that takes ten.
+        prepare()
         self.use(bundle)
 
     def use(self, bundle: Bundle) -> None:

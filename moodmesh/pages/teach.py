@@ -253,8 +253,9 @@ def _card(
     text = advice.text or "well shown"
     st.markdown(f"{shape_of(label)} **{label}** · {count} take{'s' * (count != 1)} · {text}")
     points, edges = _drawn_mesh()
-    strip = component("takes_strip")(
-        key=f"takes-{label}",
+    key = f"takes-{label}"
+    component("takes_strip")(
+        key=key,
         data={
             "label": label,
             "colour": hex_of(label),
@@ -265,13 +266,17 @@ def _card(
                 for path, take in good
             ],
         },
-        on_removed_change=lambda: None,
+        # A callback, because it runs even if the camera's next word interrupts the page's drawing.
+        on_removed_change=lambda: _remove(teaching, [path for path, _ in good], key),
     )
-    for path, _ in good:
-        if strip.removed == path.name:
+
+
+def _remove(teaching: Teaching, paths: list[Path], key: str) -> None:
+    """Deletes the take that was asked for in the strip of this key; it can be put back."""
+    for path in paths:
+        if path.name == st.session_state[key].removed and path.is_file():
             teaching.removed = (path, path.read_bytes())
             takes.delete(path)
-            st.rerun()
 
 
 @st.cache_resource(show_spinner=False)
@@ -297,9 +302,16 @@ def _sketch(take: Take, points: list[int]) -> list[list[float]]:
 
 def _train(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
     st.subheader("2 Train")
+    # Each in a container of its own key, so that none of the other's parts linger.
     if teaching.training is not None:
-        st.fragment(_progress, run_every=TRAINING_SECONDS)(teaching)
-        return
+        with st.container(key="training"):
+            st.fragment(_progress, run_every=TRAINING_SECONDS)(teaching)
+    else:
+        with st.container(key="trained"):
+            _start(teaching, stored)
+
+
+def _start(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
     if teaching.outcome:
         st.info(teaching.outcome)
     enough = len(stored) >= 2
