@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
 from moodmesh.live import Stream
@@ -34,6 +35,16 @@ def lobby(visitor: Session, title: str) -> None:
         visitor.camera = Camera.ON
         visitor.camera_since_s = time.monotonic()
         st.rerun()
+
+
+def off_button(visitor: Session, place: DeltaGenerator) -> bool:
+    """The button that turns the camera off; True in the run after it was pressed."""
+
+    def stop() -> None:
+        # A callback, because it runs even if the camera's next word interrupts the drawing.
+        visitor.camera = Camera.STOPPING
+
+    return place.button("Turn off camera", icon=":material/videocam_off:", on_click=stop)
 
 
 def show(visitor: Session, key: str = "camera") -> None:

@@ -71,9 +71,7 @@ def page() -> None:
 
 def _controls(visitor: Session) -> None:
     row = st.container(horizontal=True, vertical_alignment="center")
-    if row.button("Turn off camera", icon=":material/videocam_off:"):
-        visitor.camera = Camera.STOPPING
-        st.rerun()
+    camera.off_button(visitor, row)
     if session.has_personal():
         _model_choice(visitor, row)
 

@@ -143,10 +143,7 @@ def _record(visitor: Session, teaching: Teaching, stored: dict[str, list[Path]])
         disabled=not (ready and label) or teaching.live is not None,
         help=None if ready and label else "Turn on the camera and choose an expression first.",
     )
-    if visitor.camera is Camera.ON and row.button(
-        "Turn off camera", icon=":material/videocam_off:"
-    ):
-        visitor.camera = Camera.STOPPING
+    if visitor.camera is not Camera.OFF and camera.off_button(visitor, row):
         st.rerun()
     if pressed and stream is not None and label:
         teaching.live = LiveTake(label)
@@ -239,11 +236,19 @@ def _show(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
             else ""
         )
         st.progress(done, f"Still to show: {missing}" if missing else "That is plenty: train it.")
-    if teaching.removed and st.button("Undo delete", icon=":material/undo:"):
-        path, content = teaching.removed
-        takes.restore(path, content)
+    if teaching.removed:
+        # A callback for the same reason as for deleting: see _card.
+        st.button("Undo delete", icon=":material/undo:", on_click=_undo, args=(teaching,))
+
+
+def _undo(teaching: Teaching) -> None:
+    if teaching.removed:
+        try:
+            takes.restore(*teaching.removed)
+        except UserError as error:
+            teaching.said = [f":red[{error}]"]
+            return
         teaching.removed = None
-        st.rerun()
 
 
 def _card(
