@@ -4,6 +4,7 @@ python train.py personal                          your own expressions, from you
 python train.py fer2013 --data fer2013.zip        the general model, from FER2013
 python train.py cnn --data fer2013.zip            the image network, from FER2013
 python train.py combine --data fer2013.zip        an image network put into it
+python train.py report --data fer2013.zip         the drawings and tables of its Model page
 python train.py evaluate --data fer2013.zip       how well a model reads FER2013's test images
 """
 
@@ -22,6 +23,7 @@ COMMANDS = {
     "fer2013": ("moodmesh.training.general", "the general model, from FER2013"),
     "cnn": ("moodmesh.training.cnn", "the image network, from FER2013; combine puts it in"),
     "combine": ("moodmesh.training.combine", "an image network put into the general model"),
+    "report": ("moodmesh.training.report", "what the Model page shows beside the figures"),
     "evaluate": ("moodmesh.training.evaluate", "how well a model reads FER2013"),
 }
 

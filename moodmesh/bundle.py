@@ -18,17 +18,23 @@ from tempfile import mkdtemp
 from typing import Any
 
 from moodmesh.errors import UserError
-from moodmesh.features import FEATURES_VERSION
+from moodmesh.features import FEATURES, FEATURES_VERSION
+from moodmesh.holistic import KINDS, Kind
+from moodmesh.holistic_features import HOLISTIC_FEATURES, HOLISTIC_VERSION
 
 FORMAT = 1
 MANIFEST = "bundle.json"
 GENERAL = Path(__file__).resolve().parent.parent / "model" / "fer2013"
 PERSONAL = Path(os.environ.get("MOODMESH_PERSONAL", GENERAL.with_name("personal")))
+# What each kind of model reads: the feature vector's version and how many numbers it has.
+VERSIONS: dict[Kind, int] = {"face": FEATURES_VERSION, "holistic": HOLISTIC_VERSION}
+INPUTS: dict[Kind, int] = {"face": FEATURES, "holistic": HOLISTIC_FEATURES}
 # What a bundle may hold; anything else is not ours.
 FILES = frozenset(
     """
-    landmarks.tflite cnn.tflite weights.npz history.csv MODEL_CARD.md
-    curves.png confusion_matrix.png reliability.png architecture.png architecture_cnn.png
+    landmarks.tflite cnn.tflite weights.npz history.csv history_cnn.csv MODEL_CARD.md
+    curves.png curves_cnn.png confusion_matrix.png reliability.png
+    architecture.png architecture_cnn.png landmark_importance.csv
     """.split()
 )
 # Many times the size of the largest bundle made here; beyond it a file is not a bundle's.
@@ -44,6 +50,7 @@ class Bundle:
     metrics: figures of the evaluation, as `train.py evaluate` prints them.
     settings: what classifying needs beside the networks: temperatures, gate, weights,
         the confidence from which an expression is shown as sure.
+    kind: what it looks at: the face, or face, hands and shoulders.
     files: file name -> sha256.
     """
 
@@ -52,9 +59,14 @@ class Bundle:
     trained_on: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
-    features_version: int = FEATURES_VERSION
+    kind: Kind = "face"
     files: dict[str, str] = field(default_factory=dict)
     folder: Path = Path()
+
+    @property
+    def features_version(self) -> int:
+        """The version of the feature vector that it reads."""
+        return VERSIONS[self.kind]
 
     def has(self, name: str) -> bool:
         """Whether the bundle holds the file of this name."""
@@ -109,19 +121,32 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def read(folder: Path | str) -> Bundle:
+def read(folder: Path | str, kind: Kind | None = None) -> Bundle:
     """The bundle in this folder, every file checked against its checksum.
 
-    Raises UserError where it is missing, foreign, damaged or made for other features.
+    Raises UserError where it is missing, foreign, damaged, made for other features, or of
+    another kind than the one asked for.
     """
     folder = Path(folder)
     if not folder.exists() and _previous(folder).exists():
         _previous(folder).replace(folder)  # a writer was killed between its two renames
     manifest = _manifest(folder)
-    if manifest.get("features_version") != FEATURES_VERSION:
+    own: Kind = manifest.get("kind", "face")  # models made before there were two are of faces
+    if own not in KINDS:
+        raise UserError(
+            f"The model {folder} reads {own!r}, which this program does not know: update moodmesh "
+            "or train again."
+        )
+    if kind not in (None, own):
+        reads = {"face": "faces alone", "holistic": "face, hands and shoulders"}
+        raise UserError(
+            f"The model {folder} reads {reads[own]}; one that reads {reads[kind or own]} is needed "
+            "here. Choose another."
+        )
+    if manifest.get("features_version") != VERSIONS[own]:
         raise UserError(
             f"The model {folder} was made for version {manifest.get('features_version')} of the "
-            f"feature vector, this program makes version {FEATURES_VERSION}. "
+            f"feature vector, this program makes version {VERSIONS[own]}. "
             "Your recordings are still good: train again."
         )
     for name, checksum in manifest["files"].items():
@@ -139,7 +164,7 @@ def read(folder: Path | str) -> Bundle:
         trained_on=manifest["trained_on"],
         metrics=manifest["metrics"],
         settings=manifest["settings"],
-        features_version=manifest["features_version"],
+        kind=own,
         files=manifest["files"],
         folder=folder,
     )
@@ -165,6 +190,7 @@ def write(folder: Path | str, bundle: Bundle, files: Mapping[str, Path | bytes])
             _write_through(staging / name, data)
         manifest = asdict(bundle) | {
             "format": FORMAT,
+            "features_version": bundle.features_version,
             "files": {name: _sha256(staging / name) for name in sorted(files)},
         }
         del manifest["folder"]
@@ -182,6 +208,20 @@ def write(folder: Path | str, bundle: Bundle, files: Mapping[str, Path | bytes])
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return read(folder)
+
+
+def delete(folder: Path | str) -> None:
+    """Deletes a bundle and what an interrupted writing of it left; UserError where that fails."""
+    folder = Path(folder)
+    try:
+        for path in (folder, *folder.parent.glob(f".{folder.name}.*")):
+            if path.exists():
+                shutil.rmtree(path)
+    except OSError as error:
+        raise UserError(
+            f"The model in {folder} could not be deleted ({error.strerror or error}). Delete the "
+            "folder by hand."
+        ) from error
 
 
 def _unwritable(folder: Path, error: OSError) -> UserError:

@@ -18,6 +18,8 @@ from moodmesh.bundle import Bundle
 from moodmesh.crop import face_crop, mirrored
 from moodmesh.face import SMALL_SIDE, Face
 from moodmesh.features import feature_vector
+from moodmesh.holistic import Body, Kind
+from moodmesh.holistic_features import holistic_vector
 
 Source = Literal["landmarks", "cnn", "ensemble"]
 
@@ -138,6 +140,11 @@ class Classifier:
         self._cnn = Network(bundle.path("cnn.tflite")) if bundle.has("cnn.tflite") else None
 
     @property
+    def kind(self) -> Kind:
+        """What the model looks at: the face, or face, hands and shoulders."""
+        return self.bundle.kind
+
+    @property
     def has_cnn(self) -> bool:
         """Whether the bundle has an image network."""
         return self._cnn is not None
@@ -164,12 +171,20 @@ class Classifier:
         """The face's expression, from its landmarks."""
         return self.of_features(feature_vector(face))
 
+    def of_body(self, body: Body) -> Expression | None:
+        """The person's expression, from landmarks; None where there is nothing that it reads."""
+        if self.kind == "holistic":
+            return self.of_features(holistic_vector(body)) if body else None
+        return self.of_face(body.face) if body.face is not None else None
+
     def of_features(self, features: np.ndarray) -> Expression:
-        """The expression of one feature vector, float32 (1486,), from the landmark net alone."""
+        """The expression of one feature vector of the model's kind, from the landmark net alone."""
         return self._expression(self.combination.alone(self._landmarks(features)), "landmarks")
 
     def landmark_logits(self, face: Face) -> np.ndarray:
         """The landmark net's logits, float32 (labels,)."""
+        if self.kind != "face":
+            raise ValueError(f"the model {self.bundle.folder} needs more than a face: see of_body")
         return self._landmarks(feature_vector(face))
 
     def cnn_logits(self, rgb: np.ndarray, face: Face | None) -> np.ndarray:
@@ -201,10 +216,19 @@ class StreamClassifier(Classifier):
         self._looked_s = -math.inf
         self._seen: np.ndarray | None = None
 
-    def of_frame(self, rgb: np.ndarray, faces: Sequence[Face], time_s: float) -> Expression | None:
-        """:meth:`of_picture` of the frame at this time, in seconds on any steady clock."""
+    def of_frame(
+        self, rgb: np.ndarray, seen: Sequence[Face] | Body, time_s: float
+    ) -> Expression | None:
+        """The expression in the frame at this time, in seconds on any steady clock.
+
+        seen: its faces, or its person, which a model of face, hands and shoulders needs.
+        """
         self._now_s = time_s
-        return self.of_picture(rgb, faces)
+        if not isinstance(seen, Body):
+            return self.of_picture(rgb, seen)
+        if self.kind == "holistic":
+            return self.of_body(seen)
+        return self.of_picture(rgb, [seen.face] if seen.face is not None else [])
 
     def cnn_logits(self, rgb: np.ndarray, face: Face | None) -> np.ndarray:
         """The image network's logits, at most LOOK_AGAIN_S old."""

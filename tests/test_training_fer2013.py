@@ -3,6 +3,7 @@ a few dozen small pictures, in processes of their own (they load TensorFlow, tes
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -22,7 +23,7 @@ import skimage.data
 from moodmesh import bundle
 from moodmesh.classifier import Combination, softmax
 from moodmesh.errors import UserError
-from moodmesh.fer2013 import CSV_LABELS, LABELS, USAGES
+from moodmesh.fer2013 import CSV_LABELS, LABELS, USAGES, Fer2013
 from moodmesh.training import calibrate, cluster, evaluate, landmark_cache, metrics
 from moodmesh.training.evaluate import Logits
 from moodmesh.training.landmark_cache import find_landmarks
@@ -94,6 +95,34 @@ def test_a_damaged_or_changed_chunk_is_searched_again(tmp_path: Path) -> None:
     images[0] = 0
     assert find_landmarks(images, tmp_path).found.tolist() == [False, True]
     assert len(list(tmp_path.glob("*.npz"))) == 2
+
+
+def test_a_full_disk_keeps_the_landmarks_found_so_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = pictures(2)
+    find_landmarks(images[:1], tmp_path)
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match=r"No space left.*found so far is kept"):
+        find_landmarks(images, tmp_path)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
+
+
+def test_samples_are_drawn_with_the_mesh_that_was_found(tmp_path: Path) -> None:
+    images = np.concatenate([pictures(2), np.zeros((1, 48, 48), np.uint8)])
+    data = Fer2013(images, np.array([0, 1, 2]), np.full(3, 1), np.arange(3))
+    logits = Logits(np.ones(3, bool), np.zeros((3, 7)), None)
+    test = evaluate.Test(data, logits, np.zeros(3, bool), None)
+    evaluate.write_samples(tmp_path / "samples.png", test, tmp_path / "cache")
+    drawn = cv2.imread(str(tmp_path / "samples.png")).astype(int)
+    coloured = np.ptp(drawn, axis=2) > 60
+    # The first row is 'happy' and holds a mesh; the third holds a black picture without a face.
+    rows = np.array_split(coloured, len(LABELS))
+    assert rows[0].sum() > 100 and rows[2].sum() == 0
 
 
 def test_processes_and_this_process_find_the_same(tmp_path: Path) -> None:
@@ -197,6 +226,40 @@ def test_the_gate_decides_whom_the_ensemble_follows() -> None:
     )
 
 
+def test_every_asked_figure_of_a_split_is_counted() -> None:
+    """Five images by hand: three with landmarks, one of them unsure; one copy; one FER+ tie."""
+    found = np.array([True, True, True, False, False])
+    labels = np.array([0, 1, 2, 3, 4])
+
+    def logits(*answers: int) -> np.ndarray:
+        return 9 * np.eye(len(LABELS))[list(answers)]
+
+    landmarks = logits(0, 1, 0, 0, 0)
+    landmarks[2] /= 9  # unsure, and wrong: the image network joins
+    landmarks[~found] = 0
+    data = Fer2013(np.zeros((5, 48, 48), np.uint8), labels, np.full(5, 2), np.arange(5))
+    result = evaluate.evaluate_logits(
+        Logits(found, landmarks, logits(0, 1, 2, 3, 0)),
+        Combination(gate=0.9, sure=0.5),
+        data,
+        np.array([True, False, False, False, False]),
+        np.array([0, 2, -1, 3, 4]),
+    )
+    assert result["images"] == 5 and result["faces_found"] == 0.6
+    assert result["cnn_asked"] == pytest.approx(3 / 5)
+    assert result["without_landmarks"] == {"images": 2, "cnn_accuracy": 0.5, "bought": 0.2}
+    right = {name: result[name]["accuracy"] for name in ("landmarks", "cnn", "ensemble")}
+    assert right == pytest.approx({"landmarks": 0.4, "cnn": 0.8, "ensemble": 0.8})
+    assert result["landmarks"]["accuracy_without_copies"] == pytest.approx(1 / 4)
+    assert result["ensemble"]["ferplus_accuracy"] == pytest.approx(2 / 4)
+    assert result["ensemble"]["by_class"][LABELS[4]]["recall"] == 0
+    figures = {"model": "m", "public_test": result, "private_test": result, "time_ms": {"cnn": 5.0}}
+    text = evaluate.table(figures)
+    for line in ("without copies", "by FER+ majority", "macro F1", "calibration error", "sure"):
+        assert line in text
+    assert "right in 50.0%: 20.0 points of all" in text
+
+
 def write_csv(path: Path, count: int = 56) -> Path:
     """A FER2013 in small: seven classes, three quarters for training, an eighth for each test."""
     lines = ["emotion,pixels,Usage"]
@@ -231,11 +294,14 @@ def test_train_and_evaluate_end_to_end(tmp_path: Path) -> None:
     out = tmp_path / "model"
     settings = ("--epochs", "3", "--batch", "16", "--cache", tmp_path / "cache")
     settings += ("--checkpoints", tmp_path / "checkpoints")
+    settings += ("--cnn", bundle.GENERAL / "cnn.tflite")
     printed = train("fer2013", "--data", data, "--out", out, *settings)
     assert "PrivateTest: 7 images" in printed
     model = bundle.read(out)
     expected = "landmarks.tflite weights.npz history.csv curves.png confusion_matrix.png"
+    expected += " cnn.tflite landmark_importance.csv"
     assert {*expected.split(), "reliability.png", "architecture.png"} <= set(model.files)
+    assert model.trained_on["taught_by_image_network"] > 0
     assert len(model.path("history.csv").read_text().splitlines()) == 1 + 3
     figures = json.loads(
         train("evaluate", "--data", data, "--model", out, "--json", "--cache", tmp_path / "cache")
@@ -288,6 +354,11 @@ class Killed(Progress):
         if done == killed_at:
             raise KeyboardInterrupt
 
+class Counted(Progress):
+    epochs = []
+    def step(self, stage, done, total, **figures):
+        self.epochs.append(done)
+
 def run(progress):
     keras.utils.set_random_seed(0)
     with strategy.scope():
@@ -306,7 +377,9 @@ if killed_at:
         run(Killed(quiet=True))
     except KeyboardInterrupt:
         print("killed", flush=True)
-history = run(Progress(quiet=True))
+history = run(Counted(quiet=True))
+# A run that began anew would have the same curve: what it did itself tells them apart.
+assert Counted.epochs == list(range(killed_at + 1, 7)), Counted.epochs
 print(json.dumps([[row["loss"], row["val_loss"]] for row in history]))
 """
 

@@ -1,8 +1,9 @@
-"""The image network: FER2013 crops -> expression, trained from MediaPipe's face mesh network.
+"""The image network: FER2013 crops -> expression, grown on MediaPipe's face mesh network.
 
-    moodmesh.crop's crop -> the trunk's lower stages, frozen (maps.py makes their maps once)
-                         -> its upper stages, trained further from their own weights
-                         -> the last three stages' maps, pooled to 3x3 -> dense -> 7 logits
+    moodmesh.crop's crop -> the trunk's stages down to 16x16x128, frozen (maps.py makes their maps)
+        -> the trunk's next two stages, trained further from their own weights \
+        -> a small residual tower beside them, new                              > joined -> logits
+        -> all three trunk maps, pooled -> a dense layer, new                   /
 
 `train_cnn` does it all and goes on from its last finished epoch after a kill. It writes one
 `cnn.tflite` with float16 weights: the crop in, logits in the order of `fer2013.LABELS` out.
@@ -11,6 +12,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import io
 import json
@@ -19,7 +21,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,92 +39,171 @@ ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINTS = ROOT / "checkpoints"
 CACHE = ROOT / "cache" / "cnn"
 
-# Stages up to 32x32x64 stay frozen: 60% of the trunk's time and what is most general in it.
-FROZEN = 3
+# Stages up to 16x16x128 stay frozen: nine tenths of the trunk's time, and what 28,000 pictures
+# cannot teach better. Trained further even gently, the 16x16 stage forgot more than it learned.
+FROZEN = 4
 # The last stage, 2x2, mixes what the head had better mix by itself.
 USED = 6
-PLAIN: dict[str, tuple[int | None, bool]] = {"plain": (None, False)}
-# Enough for the head alone; each costs a pass through the upper stages.
-HEAD_VARIANTS = 2
+# The plain cut and its mirror image, which are cut without chance: (seed, mirrored).
+PLAIN: dict[str, tuple[int | None, bool]] = {"plain": (None, False), "mirrored": (None, True)}
+# Pictures that give the normalisations their first figures.
+PROBE = 1000
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How one network is trained. docs/recognition-cnn.md has the runs that chose the values."""
+    """How the network is trained. docs/recognition-cnn.md has the runs that chose the values."""
 
-    # Random variants of each picture beside its plain cut; an epoch takes one of them at random.
-    # Each fills 3.7 GB of disk.
-    variants: int = 2
-    # The head first learns alone, on features computed once, at 2 s an epoch: the upper stages'
-    # own weights are worth keeping, and a random head's gradients would undo them (Kumar et al.
-    # 2022, "Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution").
-    head_epochs: int = 6
-    head_rate: float = 1e-3
-    epochs: int = 10
+    # Random variants of each picture beside its plain cut and that one's mirror image. Each fills
+    # 1.8 GB of disk.
+    variants: int = 4
+    # The share of pictures that an epoch takes as a plain or mirrored cut. At 0.6 with two variants
+    # the network knew 80% of its pictures by heart, and PublicTest stood still for six epochs.
+    plain_share: float = 0.4
+    epochs: int = 20
     batch: int = 128
-    # AdamW with a linear warm-up of half an epoch, then a cosine to zero. The trunk has no
-    # normalisation: at 2e-4 and 3e-4 the training loss rose instead of falling.
-    rate: float = 6e-5
+    # AdamW with a linear warm-up of an epoch, then a cosine to zero; the trunk's stages at a
+    # fifth of the rate, from two epochs on: they know more than the new layers at first.
+    rate: float = 1e-3
+    trunk_rate: float = 2e-4
     weight_decay: float = 0.05
     # FER2013's labels are wrong in about a tenth of the pictures; never learn one for certain.
     smoothing: float = 0.1
-    # Mixing pairs of maps (Zhang et al. 2018, "mixup"), with weights from a Beta(mixup, mixup);
-    # 0 for none. Ten epochs underfit, and mixing only slows them.
-    mixup: float = 0.0
-    dropout: float = 0.25
-    hidden: int = 256
-    # The network kept is the running mean of the last few hundred steps' weights.
-    averaging: float = 0.998
-    # A second round from the first one's running mean, at a higher rate: the first underfits
-    # (67% on varied training pictures), and a warm restart costs no head (Loshchilov and Hutter
-    # 2017, "SGDR"). PublicTest 64.9% after the first, 66.1% after the second. 0 epochs for none.
-    second_epochs: int = 8
-    second_rate: float = 1e-4
-    second_dropout: float = 0.3
-    # Upper parts trained alike from other seeds; the network's logits are their mean.
-    branches: int = 1
+    dropout_in: float = 0.3
+    dropout: float = 0.5
+    # Widths: the dense layer, the tower at 8x8 and at 4x4. 8 MB of float16 leave room for these.
+    hidden: int = 384
+    tower: tuple[int, int] = (128, 192)
+    # The network kept is the running mean of the last thousand steps' weights.
+    averaging: float = 0.999
     seed: int = 0
 
 
 SETTINGS = Settings()
 
 
-def build_upper(shape: tuple[int, int, int], settings: Settings) -> keras.Model:
-    """Maps of the last frozen stage -> logits; its layer 'pooled' gives the head's features."""
+def build_upper(
+    shape: tuple[int, int, int], settings: Settings, normalised: bool = True
+) -> keras.Model:
+    """Maps of the last frozen stage -> logits.
+
+    normalised: with batch normalisation in the trunk's stages; see :func:`start_from_trunk`.
+    """
     inputs = keras.Input(shape, name="maps")
-    pooled = []
-    for stage_maps in trunk.run_stages(inputs, trunk.STAGES[FROZEN:USED]):
-        # A 4x4 grid tells mouth from brows and left from right.
-        size = stage_maps.shape[1] // 4
+    stages = [inputs, *trunk.run_stages(inputs, trunk.STAGES[FROZEN:USED], normalised)]
+    joined = keras.layers.Concatenate(dtype="float32", name="joined")(
+        [_dense_head(stages, settings), _tower(stages, settings)]
+    )
+    joined = keras.layers.Dropout(settings.dropout, seed=settings.seed, dtype="float32")(joined)
+    logits = keras.layers.Dense(len(fer2013.LABELS), name="logits", dtype="float32")(joined)
+    return keras.Model(inputs, logits, name="upper")
+
+
+def _standardise(x: keras.KerasTensor, name: str, dtype: str | None = None) -> keras.KerasTensor:
+    layer = keras.layers.BatchNormalization(
+        center=False, scale=False, momentum=0.98, name=name, dtype=dtype
+    )
+    return layer(x)
+
+
+def _dense_head(stages: list[keras.KerasTensor], settings: Settings) -> keras.KerasTensor:
+    """The stages' maps on small grids, which tell mouth from brows -> one dense layer, float32."""
+    grids = []
+    for stage_maps, side in zip(stages, (4, 2, 4), strict=True):
+        size = stage_maps.shape[1] // side
         grid = keras.layers.AveragePooling2D(size)(stage_maps) if size > 1 else stage_maps
-        pooled.append(keras.layers.Flatten()(grid))
-    features = keras.layers.Concatenate(dtype="float32", name="pooled")(pooled)
-    return keras.Model(inputs, _head(features, settings), name="upper")
+        grids.append(keras.layers.Flatten()(grid))
+    x = keras.layers.Concatenate(dtype="float32", name="pooled")(grids)
+    x = _standardise(x, "standardised", "float32")
+    x = keras.layers.Dropout(settings.dropout_in, seed=settings.seed + 1, dtype="float32")(x)
+    x = keras.layers.Dense(settings.hidden, use_bias=False, dtype="float32", name="hidden")(x)
+    x = keras.layers.BatchNormalization(momentum=0.98, dtype="float32", name="hidden_normalised")(x)
+    return keras.layers.Activation("gelu", dtype="float32")(x)
 
 
-def _head(x: keras.KerasTensor, settings: Settings) -> keras.KerasTensor:
-    """Pooled features -> logits, in float32: a small part of the time, and it needs the digits."""
+def _tower(stages: list[keras.KerasTensor], settings: Settings) -> keras.KerasTensor:
+    """Whole 3x3 convolutions, which the trunk has none of, beside its last stages."""
+    wide, wider = settings.tower
+    x = _convolve(_standardise(stages[0], "tower_16"), wide, 2, "tower_8_in")
+    x = _residual(x, wide, "tower_8")
+    x = keras.layers.Concatenate()([x, _standardise(stages[1], "tower_8_trunk")])
+    x = _residual(_convolve(x, wider, 2, "tower_4_in"), wider, "tower_4")
+    return keras.layers.GlobalAveragePooling2D(dtype="float32")(x)
 
-    def dense(width: int, name: str, activation: str | None = None) -> keras.layers.Dense:
-        return keras.layers.Dense(width, activation, name=name, dtype="float32")
 
-    # Means and spreads come from the features before fine-tuning and stay: with those of each
-    # batch the trunk, which has no normalisation of its own, drifted by several spreads an epoch.
-    x = keras.layers.BatchNormalization(
-        center=False, scale=False, trainable=False, name="standardised", dtype="float32"
-    )(x)
-    x = keras.layers.Dropout(settings.dropout, seed=settings.seed, dtype="float32")(x)
-    x = dense(settings.hidden, "hidden", "gelu")(x)
-    x = keras.layers.Dropout(settings.dropout, seed=settings.seed + 1, dtype="float32")(x)
-    return dense(len(fer2013.LABELS), "logits")(x)
+def _convolve(
+    x: keras.KerasTensor, width: int, stride: int, name: str, last: bool = False
+) -> keras.KerasTensor:
+    """3x3 convolution, normalisation, ReLU; last: of a residual block, which starts as nothing."""
+    convolution = keras.layers.Conv2D(
+        width,
+        3,
+        stride,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=keras.initializers.HeNormal(),
+        name=name,
+    )
+    norm = keras.layers.BatchNormalization(
+        momentum=0.98,
+        epsilon=trunk.EPSILON,
+        gamma_initializer="zeros" if last else "ones",
+        name=f"{name}_normalised",
+    )
+    x = norm(convolution(x))
+    return x if last else keras.layers.ReLU()(x)
+
+
+def _residual(x: keras.KerasTensor, width: int, name: str) -> keras.KerasTensor:
+    y = _convolve(x, width, 1, f"{name}_a")
+    y = _convolve(y, width, 1, f"{name}_b", last=True)
+    return keras.layers.ReLU()(keras.layers.Add()([x, y]))
+
+
+def start_from_trunk(
+    network: keras.Model, trained: keras.Model, settings: Settings, inputs: np.ndarray
+) -> None:
+    """Gives a new upper part the trunk's weights and all normalisations their first figures.
+
+    network: from build_upper. trained: the trunk. inputs: some maps, float32 (n, h, w, c).
+    """
+    plain = build_upper(inputs.shape[1:], settings, normalised=False)
+    trunk.copy_by_name(trained, plain)
+    trunk.copy_by_name(trained, network)
+    trunk.set_norms(network, plain, inputs)
+    pooled, second = (
+        plain.get_layer("pooled").output,
+        plain.get_layer("tower_8_trunk").input,
+    )
+    values = keras.Model(plain.input, [pooled, second]).predict(inputs, batch_size=200, verbose=0)
+    for name, given in zip(
+        ("standardised", "tower_8_trunk", "tower_16"), (*values, inputs), strict=True
+    ):
+        axes = tuple(range(given.ndim - 1))
+        network.get_layer(name).set_weights([given.mean(axis=axes), given.var(axis=axes)])
+
+
+def trunk_variables(network: keras.Model) -> list[keras.Variable]:
+    """Those of the stages that come from the trunk."""
+    sides = tuple(f"{stage.side}_" for stage in trunk.STAGES[FROZEN:USED])
+    return [
+        variable
+        for layer in network.layers
+        if layer.name.startswith(sides)
+        for variable in layer.trainable_variables
+    ]
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Training examples: a label each, int64 (n,), and variants of the maps, each (n, h, w, c)."""
+    """Training examples: a label each, int64 (n,), and variants of the maps, each (n, h, w, c).
+
+    chances: of each variant to be taken, float64 (variants,), together 1.
+    """
 
     labels: np.ndarray
     variants: tuple[np.ndarray, ...]
+    chances: np.ndarray
 
 
 def batches(
@@ -131,7 +212,7 @@ def batches(
     """An epoch's batches of maps and one-hot, smoothed labels; the same for the same epoch."""
     rng = np.random.default_rng((settings.seed, epoch))
     order = rng.permutation(len(examples.labels))
-    chosen = rng.integers(0, len(examples.variants), len(order))
+    chosen = rng.choice(len(examples.variants), len(order), p=examples.chances)
     targets = np.full((len(order), len(fer2013.LABELS)), settings.smoothing, np.float32)
     targets /= len(fer2013.LABELS)
     targets[np.arange(len(order)), examples.labels] += 1 - settings.smoothing
@@ -167,65 +248,74 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         return {"peak": self.peak, "warm_up": self.warm_up, "steps": self.steps}
 
 
+def _optimizer(
+    schedule: Schedule, settings: Settings, variables: list[keras.Variable]
+) -> keras.optimizers.Optimizer:
+    optimizer = keras.optimizers.AdamW(
+        schedule, weight_decay=settings.weight_decay, global_clipnorm=1.0
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "alpha", "gamma", "beta"])
+    optimizer.build(variables)
+    return optimizer
+
+
 class Training:
-    """One network in training: its weights, their running mean, the optimizer and the epoch."""
+    """One network in training: its weights, their running mean, the optimizers and the epoch."""
 
     def __init__(
         self,
         build: Callable[[], keras.Model],
-        start_from: Callable[[keras.Model], object],
+        start: Callable[[keras.Model], None],
         settings: Settings,
         steps: int,
     ) -> None:
-        """build makes the network, start_from gives it its first weights; steps: of an epoch."""
-        # bfloat16 trains as well here and twice as fast; weights and sums stay float32.
+        """build makes the network, start gives it its first weights; steps: of an epoch."""
+        # bfloat16 trains as well here and half as fast again; weights and sums stay float32.
         before = keras.mixed_precision.dtype_policy()
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
         keras.utils.set_random_seed(settings.seed)
         self.network, self.averaged = build(), build()
         keras.mixed_precision.set_global_policy(before)
-        start_from(self.network)
+        start(self.network)
         self.averaged.set_weights(self.network.get_weights())
-        self.optimizer = keras.optimizers.AdamW(
-            Schedule(settings.rate, steps // 2, steps * settings.epochs),
-            weight_decay=settings.weight_decay,
-            global_clipnorm=1.0,
-        )
-        self.optimizer.exclude_from_weight_decay(var_names=["bias", "alpha", "gamma", "beta"])
-        self.optimizer.build(self.network.trainable_variables)
+        old = trunk_variables(self.network)
+        known = {id(variable) for variable in old}
+        new = [v for v in self.network.trainable_variables if id(v) not in known]
+        self._groups = [new, old]
+        self.optimizers = [
+            _optimizer(Schedule(rate, warm_up * steps, settings.epochs * steps), settings, group)
+            for rate, warm_up, group in zip(
+                (settings.rate, settings.trunk_rate), (1, 2), self._groups, strict=True
+            )
+        ]
         self.settings = settings
         self.epoch = 0
         self.history: list[dict[str, float]] = []
         self._step = tf.function(self._one_step, reduce_retracing=True, autograph=False)
 
     def _one_step(
-        self, inputs: tf.Tensor, targets: tf.Tensor, share: tf.Tensor, decay: tf.Tensor
+        self, inputs: tf.Tensor, targets: tf.Tensor, decay: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Loss and accuracy of one step on pairs mixed share : 1 - share."""
-        inputs = tf.cast(inputs, self.network.compute_dtype)
-        part = tf.cast(share, inputs.dtype)
-        mixed = part * inputs + (1 - part) * tf.reverse(inputs, [0])
-        soft = share * targets + (1 - share) * tf.reverse(targets, [0])
+        """Loss and accuracy of one step."""
         with tf.GradientTape() as tape:
-            logits = self.network(mixed, training=True)
-            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(soft, logits))
-        variables = self.network.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+            logits = self.network(tf.cast(inputs, tf.float32), training=True)
+            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+        gradients = tape.gradient(loss, self._groups)
+        for optimizer, part, group in zip(self.optimizers, gradients, self._groups, strict=True):
+            optimizer.apply(part, group)
         for mean, now in zip(self.averaged.weights, self.network.weights, strict=True):
             mean.assign(decay * mean.value + (1 - decay) * now.value)
-        right = tf.argmax(logits, 1) == tf.argmax(soft, 1)
+        right = tf.argmax(logits, 1) == tf.argmax(targets, 1)
         return loss, tf.reduce_mean(tf.cast(right, tf.float32))
 
     def run_epoch(self, examples: Examples) -> dict[str, float]:
-        """One pass over the examples; its mean loss and accuracy on mixed, varied pictures."""
-        rng = np.random.default_rng((self.settings.seed, self.epoch, 1))
+        """One pass over the examples; its mean loss and accuracy on varied pictures."""
         sums, count = np.zeros(2), 0
         for inputs, targets in batches(examples, self.settings, self.epoch):
-            share = rng.beta(self.settings.mixup, self.settings.mixup) if self.settings.mixup else 1
             # The mean of few steps would still hold the first weights; it grows with them.
-            steps = int(self.optimizer.iterations)
+            steps = int(self.optimizers[0].iterations)
             decay = min(self.settings.averaging, (1 + steps) / (10 + steps))
-            result = self._step(inputs, targets, np.float32(share), np.float32(decay))
+            result = self._step(inputs, targets, np.float32(decay))
             sums += [float(value) for value in result]
             count += 1
         self.epoch += 1
@@ -253,7 +343,7 @@ class Training:
         if not path.is_file():
             return False
         with np.load(path, allow_pickle=False) as file:
-            if json.loads(str(file["settings"])) != asdict(self.settings):
+            if json.loads(str(file["settings"])) != json.loads(json.dumps(asdict(self.settings))):
                 return False
             for name, variables in self._variables().items():
                 for index, variable in enumerate(variables):
@@ -267,38 +357,9 @@ class Training:
             # Not only its weights: the state of its dropout too.
             "network": self.network.variables,
             "averaged": self.averaged.weights,
-            "optimizer": self.optimizer.variables,
+            "optimizer": self.optimizers[0].variables,
+            "trunk_optimizer": self.optimizers[1].variables,
         }
-
-
-def train_head(network: keras.Model, examples: Examples, settings: Settings) -> None:
-    """Trains the head of a network from build_upper alone, in place."""
-    extractor = keras.Model(network.input, network.get_layer("pooled").output)
-    variants = examples.variants[:HEAD_VARIANTS]
-    features = np.concatenate([predict(extractor, variant) for variant in variants])
-    labels = np.tile(examples.labels, len(variants))
-    inputs = keras.Input(features.shape[1:])
-    head = keras.Model(inputs, _head(inputs, settings))
-    trunk.copy_by_name(network, head)
-    head.get_layer("standardised").set_weights([features.mean(axis=0), features.var(axis=0)])
-    order = np.random.default_rng(settings.seed).permutation(len(labels))
-    steps = len(labels) // settings.batch
-    head.compile(
-        keras.optimizers.AdamW(
-            Schedule(settings.head_rate, steps, steps * settings.head_epochs),
-            weight_decay=settings.weight_decay,
-        ),
-        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=settings.smoothing),
-    )
-    answers = np.eye(len(fer2013.LABELS), dtype=np.float32)[labels]
-    head.fit(
-        features[order],
-        answers[order],
-        batch_size=settings.batch,
-        epochs=settings.head_epochs,
-        verbose=0,
-    )
-    trunk.copy_by_name(head, network)
 
 
 def predict(network: keras.Model, inputs: np.ndarray, batch: int = 256) -> np.ndarray:
@@ -321,13 +382,10 @@ def build_lower(trained: keras.Model) -> keras.Model:
     return lower
 
 
-def whole_network(lower: keras.Model, uppers: list[keras.Model]) -> keras.Model:
-    """A crop -> logits: the lower stages, then the mean of the branches' logits."""
+def whole_network(lower: keras.Model, upper: keras.Model) -> keras.Model:
+    """A crop -> logits."""
     picture = keras.Input((crop.SIDE, crop.SIDE, 1), name="crop")
-    lower_maps = lower(picture)
-    logits = [upper(lower_maps) for upper in uppers]
-    mean = keras.layers.Average(name="mean")(logits) if len(logits) > 1 else logits[0]
-    return keras.Model(picture, mean, name="cnn")
+    return keras.Model(picture, upper(lower(picture)), name="cnn")
 
 
 def as_litert(network: keras.Model, halve: bool = False) -> bytes:
@@ -336,7 +394,9 @@ def as_litert(network: keras.Model, halve: bool = False) -> bytes:
     if halve:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
-    content: bytes = converter.convert()
+    # The converter prints a page about every variable it saved.
+    with contextlib.redirect_stdout(io.StringIO()):
+        content: bytes = converter.convert()
     return content
 
 
@@ -356,37 +416,35 @@ def _map_folder(cache: Path, pictures: maps.Pictures) -> Path:
     return cache / f"maps-{digest.hexdigest()[:16]}"
 
 
-def train_branch(
+def _chances(settings: Settings) -> np.ndarray:
+    """How often an epoch takes each of the plain cuts and of the variants."""
+    plain = settings.plain_share if settings.variants else 1.0
+    varied = [(1 - plain) / settings.variants] * settings.variants
+    return np.array([plain / len(PLAIN)] * len(PLAIN) + varied)
+
+
+def train_upper(
     training: Examples,
     public: tuple[np.ndarray, np.ndarray],
     trained: keras.Model,
     settings: Settings,
     checkpoint: Path,
     report: Callable[[str], None] = print,
-    start: keras.Model | None = None,
 ) -> Training:
-    """One network's upper stages, trained to the end or from its checkpoint on.
+    """The upper part, trained to the end or from its checkpoint on.
 
-    public: maps and labels of PublicTest, for the curve. trained: the trunk. start: a network
-    from build_upper to go on from, in place of the trunk's weights and a new head.
+    public: maps and labels of PublicTest, for the curve. trained: the trunk.
     """
     shape = training.variants[0].shape[1:]
+    some = training.variants[0][:: max(1, len(training.labels) // PROBE)].astype(np.float32)
     run = Training(
         lambda: build_upper(shape, settings),
-        lambda network: trunk.copy_by_name(trained, network),
+        lambda network: start_from_trunk(network, trained, settings, some),
         settings,
         len(training.labels) // settings.batch,
     )
     if run.load(checkpoint):
         report(f"Going on after epoch {run.epoch} of {checkpoint.name}")
-    elif start is not None:
-        run.network.set_weights(start.get_weights())
-        run.averaged.set_weights(start.get_weights())
-    else:
-        train_head(run.network, training, settings)
-        run.averaged.set_weights(run.network.get_weights())
-        right = predict(run.averaged, public[0]).argmax(axis=1) == public[1]
-        report(f"head alone: PublicTest {right.mean():.2%}")
     while run.epoch < settings.epochs:
         started = time.monotonic()
         figures = run.run_epoch(training)
@@ -399,6 +457,7 @@ def train_branch(
         run.save(checkpoint)
         report(
             f"epoch {run.epoch}/{settings.epochs}: loss {figures['loss']:.4f}, "
+            f"accuracy {figures['accuracy']:.2%}, "
             f"PublicTest {figures['public_test_accuracy']:.2%}, {figures['seconds']:.0f} s"
         )
     return run
@@ -431,38 +490,21 @@ def train_cnn(
     lower = build_lower(trained)
     frozen = as_litert(lower)
     training, tests = faces.part(learned), faces.part(public)
-    variants = maps.make_maps(
-        _map_folder(cache, training),
-        frozen,
-        training,
-        # The plain cuts first: the head, which learns on the first two, is to know them best.
-        PLAIN | {f"variant_{seed}": (seed, False) for seed in range(settings.variants)},
+    wanted = PLAIN | {f"variant_{seed}": (seed, False) for seed in range(1, settings.variants + 1)}
+    variants = maps.make_maps(_map_folder(cache, training), frozen, training, wanted)
+    public_maps = maps.make_maps(_map_folder(cache, tests), frozen, tests, {"plain": (None, False)})
+    examples = Examples(data.labels[learned], tuple(variants.values()), _chances(settings))
+    run = train_upper(
+        examples,
+        (public_maps["plain"], data.labels[public]),
+        trained,
+        settings,
+        checkpoints / "cnn.npz",
+        report,
     )
-    public_maps = maps.make_maps(_map_folder(cache, tests), frozen, tests, PLAIN)
-    examples = Examples(data.labels[learned], tuple(variants.values()))
-    answers = (public_maps["plain"], data.labels[public])
-    runs, uppers = [], []
-    for branch in range(settings.branches):
-        first = replace(settings, seed=settings.seed + branch)
-        checkpoint = checkpoints / f"cnn_{branch}.npz"
-        run = train_branch(examples, answers, trained, first, checkpoint, report)
-        runs.append(run)
-        if settings.second_epochs:
-            second = replace(
-                first,
-                epochs=settings.second_epochs,
-                rate=settings.second_rate,
-                dropout=settings.second_dropout,
-                seed=first.seed + 1,
-            )
-            checkpoint = checkpoints / f"cnn_{branch}_second.npz"
-            run = train_branch(examples, answers, trained, second, checkpoint, report, run.averaged)
-            runs.append(run)
-        upper = build_upper(examples.variants[0].shape[1:], settings)
-        upper.set_weights(run.averaged.get_weights())
-        upper.name = f"upper_{branch}"
-        uppers.append(upper)
-    content = as_litert(whole_network(lower, uppers), halve=True)
+    upper = build_upper(examples.variants[0].shape[1:], settings)
+    upper.set_weights(run.averaged.get_weights())
+    content = as_litert(whole_network(lower, upper), halve=True)
     write_whole(out, content)
     figures = accuracy(content, tests, data.labels[public])
     report(
@@ -471,7 +513,7 @@ def train_cnn(
     return {
         "settings": asdict(settings),
         "training_images": int(learned.sum()),
-        "history": [run.history for run in runs],
+        "history": run.history,
         "public_test": figures,
     }
 

@@ -22,9 +22,8 @@ import numpy as np
 import tensorflow as tf
 
 from moodmesh.errors import UserError
+from moodmesh.training.history import Row, history_csv
 from moodmesh.training.progress import Progress
-
-Row = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -229,16 +228,6 @@ class _Run:
             "val_loss": float(tf.reduce_mean(losses)),
             "val_accuracy": float((logits.argmax(axis=1) == targets.argmax(axis=1)).mean()),
         }
-
-
-def history_csv(history: Sequence[Row]) -> str:
-    """The history as a table, one line an epoch."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
-    writer.writeheader()
-    for row in history:
-        writer.writerow({name: f"{value:.6g}" for name, value in row.items()})
-    return text.getvalue()
 
 
 def fit(

@@ -1,6 +1,7 @@
 """`python train.py fer2013`: the general model, from FER2013's pictures to a bundle.
 
-    pictures -> landmarks (cached) -> feature vectors -> the dense net -> LiteRT
+    pictures, plain and varied -> landmarks (cached) -> feature vectors
+             -> the dense net, taught by labels and by the image network -> LiteRT
              -> temperature and 'sure' threshold on PublicTest -> figures -> bundle
 
 PublicTest decides everything that is chosen; PrivateTest is only measured at the end. A run that
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,36 +21,55 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from moodmesh import bundle, fer2013
+from moodmesh import bundle, fer2013, importance
+from moodmesh.classifier import softmax
 from moodmesh.errors import UserError
 from moodmesh.features import FEATURES_VERSION, mirror
-from moodmesh.training import cluster, evaluate, networks, plots
+from moodmesh.training import cluster, evaluate, networks, plots, views
 from moodmesh.training.combine import finish, read_cnn
-from moodmesh.training.fit import Examples, Recipe, Row, fit, history_csv
-from moodmesh.training.landmark_cache import CACHE, FoundLandmarks, on_this_machine
+from moodmesh.training.fit import Examples, Recipe, fit
+from moodmesh.training.history import Row, history_csv
+from moodmesh.training.landmark_cache import (
+    CACHE,
+    FoundLandmarks,
+    find_landmarks,
+    on_this_machine,
+)
 from moodmesh.training.progress import Progress
+from moodmesh.training.teacher import teacher_logits
 
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints" / "fer2013"
 NAME = "FER2013, seven expressions"
-SHAPE = networks.Shape()
-RECIPE = Recipe()
-# Rare expressions count more, by the power of their rarity: 0 is none, 1 makes all classes equal.
-BALANCE = 0.0
+# docs/recognition.md has the runs that chose these.
+SHAPE = networks.Shape(dropout=0.2)
+# Labels are smoothed here, since the teacher's part of the targets must not be.
+RECIPE = Recipe(epochs=40, noise=0.05, smoothing=0.0)
+SMOOTHING = 0.1
+# The teacher's part of the targets; the labels have the rest.
+TAUGHT = 0.6
+# Seeds of moodmesh.training.views: each training face is also seen in one picture of each.
+VIEWS = (1,)
+
+
+def _targets(labels: np.ndarray, teacher: np.ndarray | None) -> np.ndarray:
+    """What to learn, float32 (n, 7): smoothed labels, mixed with what the teacher's logits say."""
+    classes = len(fer2013.LABELS)
+    targets = np.eye(classes)[labels] * (1 - SMOOTHING) + SMOOTHING / classes
+    if teacher is not None:
+        targets = TAUGHT * softmax(teacher) + (1 - TAUGHT) * targets
+    return targets.astype(np.float32)
 
 
 def _examples(
-    features: np.ndarray, labels: np.ndarray, scaling: networks.Scaling, balance: float
+    views: Sequence[tuple[np.ndarray, np.ndarray]], targets: np.ndarray, scaling: networks.Scaling
 ) -> Examples:
-    """Training examples of faces found, float32 (n, 1486), each also in its mirror."""
-    views = np.stack([scaling(features), scaling(mirror(features))])
-    rarity = 1 / np.maximum(np.bincount(labels, minlength=len(fer2013.LABELS)), 1)
-    weights = (rarity**balance)[labels]
-    return Examples(
-        views,
-        np.ones(views.shape[:2], bool),
-        np.eye(len(fer2013.LABELS), dtype=np.float32)[labels],
-        (weights / weights.mean()).astype(np.float32),
-    )
+    """Training examples from views of the same faces, each also in its mirror.
+
+    views: features, float32 (n, 1486), and where there was a face, bool (n,). The first has all.
+    """
+    rows = [scaling(seen) for features, _ in views for seen in (features, mirror(features))]
+    found = [found for _, found in views for _ in range(2)]
+    return Examples(np.stack(rows), np.stack(found), targets, np.ones(len(targets), np.float32))
 
 
 def _checkpoint(folder: Path, examples: Examples, shape: networks.Shape, recipe: Recipe) -> Path:
@@ -67,8 +88,14 @@ def train_net(
     progress: Progress,
     strategy: tf.distribute.Strategy,
     tensorboard: Path | None = None,
+    varied: Sequence[FoundLandmarks] = (),
+    teacher: np.ndarray | None = None,
 ) -> tuple[keras.Model, list[Row], int]:
-    """The dense net trained on FER2013, its history, and how many pictures it learned from."""
+    """The dense net trained on FER2013, its history, and how many pictures it learned from.
+
+    varied: the landmarks of other views of the Training images. teacher: what the image network
+    says of these, float32 (n, 7).
+    """
     copies = fer2013.training_copies_of_tests(data)
     learned = data.split("Training") & landmarks.found & ~copies
     public = data.split("PublicTest") & landmarks.found
@@ -81,8 +108,13 @@ def train_net(
     components = min(shape.components, int(learned.sum()) - 1)
     if components < shape.components:
         shape = networks.Shape(**{**asdict(shape), "components": components})
-    scaling = networks.fit_scaling(features[learned], components, shape.whitening)
-    examples = _examples(features[learned], data.labels[learned], scaling, BALANCE)
+    kept = learned[data.split("Training")]
+    faces = [(features[learned], np.ones(kept.sum(), bool))]
+    faces += [(view.features()[kept], view.found[kept]) for view in varied]
+    seen = np.concatenate([rows[found] for rows, found in faces])
+    scaling = networks.fit_scaling(seen, components, shape.whitening)
+    targets = _targets(data.labels[learned], None if teacher is None else teacher[kept])
+    examples = _examples(faces, targets, scaling)
     keras.utils.set_random_seed(recipe.seed)
     with strategy.scope():
         net = networks.build(shape, scaling, recipe.seed)
@@ -140,7 +172,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, folder or zip")
     parser.add_argument("--ferplus", type=Path, help="fer2013new.csv of FER+: adds its figures")
     parser.add_argument("--out", type=Path, default=bundle.GENERAL, help="where the model goes")
-    parser.add_argument("--cnn", type=Path, help="the image network; by default the old model's")
+    parser.add_argument(
+        "--cnn", type=Path, help="the image network, which also teaches; by default the old model's"
+    )
     parser.add_argument("--epochs", type=int, default=RECIPE.epochs)
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="to go on from")
     parser.add_argument("--batch", type=int, default=RECIPE.batch)
@@ -160,7 +194,7 @@ def _kept_files(out: Path, cnn: Path | None) -> dict[str, bytes]:
         except UserError as error:
             print(f"The model that was there is not used: {error}")
         else:
-            for name in ("cnn.tflite", "architecture_cnn.png"):
+            for name in ("cnn.tflite", "architecture_cnn.png", "curves_cnn.png", "history_cnn.csv"):
                 if old.has(name):
                     kept[name] = old.path(name).read_bytes()
     return kept | read_cnn(cnn)
@@ -178,16 +212,39 @@ def run(args: argparse.Namespace) -> int:
     map_chunks = cluster.on_dask(args.dask) if args.dask else on_this_machine
     landmarks = evaluate.split_landmarks(data, args.cache, map_chunks)
     recipe = replace(RECIPE, epochs=args.epochs, batch=args.batch, seed=args.seed)
+    kept_files = _kept_files(args.out, args.cnn)
+    training = data.split("Training")
+    images = data.images[training]
+    varied = [find_landmarks(views.varied(images, seed), args.cache, map_chunks) for seed in VIEWS]
+    teacher = None
+    if "cnn.tflite" in kept_files:
+        network = kept_files["cnn.tflite"]
+        teacher = teacher_logits(network, images, landmarks.part(training), args.cache)
     progress = Progress(args.progress)
     net, history, learned = train_net(
-        data, landmarks, SHAPE, recipe, args.checkpoints, progress, strategy, args.tensorboard
+        data,
+        landmarks,
+        SHAPE,
+        recipe,
+        args.checkpoints,
+        progress,
+        strategy,
+        args.tensorboard,
+        varied,
+        teacher,
     )
     progress.close()
     if not cluster.is_chief():
         return 0
     shape = networks.shape_of(net, SHAPE)
-    files = _kept_files(args.out, args.cnn) | {
-        "landmarks.tflite": networks.to_litert(networks.symmetric(net)),
+    shipped = networks.symmetric(net)
+    public = landmarks.features()[data.split("PublicTest") & landmarks.found]
+    says = np.asarray(shipped(public, training=False))
+    files = kept_files | {
+        "landmarks.tflite": networks.to_litert(shipped),
+        "landmark_importance.csv": importance.to_csv(
+            importance.measure(public, says, fer2013.LABELS)
+        ),
         "weights.npz": networks.to_npz(net),
         "history.csv": history_csv(history).encode(),
         "curves.png": plots.curves(history),
@@ -200,7 +257,8 @@ def run(args: argparse.Namespace) -> int:
             "data": "FER2013, Training split, without images that also stand in a test split",
             "images": learned,
             "features_version": FEATURES_VERSION,
-            "recipe": asdict(recipe),
+            "recipe": asdict(recipe) | {"smoothing": SMOOTHING, "views": 1 + len(VIEWS)},
+            "taught_by_image_network": TAUGHT if teacher is not None else 0.0,
         },
         settings={"network": networks.shape_settings(shape)},
     )

@@ -56,6 +56,16 @@ class FoundLandmarks:
     pose: np.ndarray
     size: tuple[int, int]
 
+    def part(self, chosen: np.ndarray) -> FoundLandmarks:
+        """Those of some pictures; chosen is bool (n,)."""
+        return FoundLandmarks(
+            self.found[chosen],
+            self.landmarks[chosen],
+            self.blendshapes[chosen],
+            self.pose[chosen],
+            self.size,
+        )
+
     def features(self) -> np.ndarray:
         """Feature vectors of all pictures, float32 (n, 1486); zeros where no face was found."""
         vectors = np.zeros((len(self.found), face.LANDMARKS * 3 + face.BLENDSHAPES), np.float32)

@@ -55,7 +55,7 @@ def model_card(name: str, trained_on: dict[str, Any], figures: dict[str, Any]) -
             f"\nThe landmark net answers alone while it is sure; the image network was asked for "
             f"{_percent(private['cnn_asked'])}% of the images. On the {lost['images']} images in "
             f"which no landmarks are found, it alone answers, and is right in "
-            f"{_percent(lost['cnn_accuracy'])}%.\n"
+            f"{_percent(lost['cnn_accuracy'] or 0)}%.\n"
         )
     return "\n".join(
         [

@@ -26,6 +26,7 @@ from tqdm import tqdm
 from moodmesh import bundle, takes
 from moodmesh.bundle import Bundle
 from moodmesh.errors import UserError
+from moodmesh.holistic import KINDS, Kind
 from moodmesh.takes import Take
 
 # Fewer hold a single look, and nothing of how the face moves around it.
@@ -34,6 +35,12 @@ LEAST_FRAMES = 10
 MOST_FRAMES_A_TAKE = 150
 # The newest takes of each label; a person's face and camera change over the months.
 MOST_TAKES_A_LABEL = 40
+# Of all labels together, for the memory's and the clock's sake: with very many labels each is
+# learned from fewer takes, but never from fewer than evaluation needs.
+MOST_TAKES = 600
+LEAST_TAKES_A_LABEL = 3
+# Somebody who renames all the time is not waited for.
+_MOST_READINGS = 4
 # How the time is shared out, as measured: what is still to come is told from it.
 SHARES = {"Reading your takes": 0.05, "Starting": 0.25, "Looking again": 0.1, "Training": 0.35}
 
@@ -42,7 +49,8 @@ SHARES = {"Reading your takes": 0.05, "Starting": 0.25, "Looking again": 0.1, "T
 class Material:
     """What is learned from.
 
-    labels: alphabetical. features: float32 (n, 1486). label: int (n,), into labels. take: int
+    kind: what of the person. labels: alphabetical. features: float32 (n, numbers of the kind's
+    feature vector). label: int (n,), into labels. take: int
     (n,), the number of the frame's take. takes: label -> how many takes it has.
     """
 
@@ -51,6 +59,7 @@ class Material:
     label: np.ndarray
     take: np.ndarray
     takes: dict[str, int]
+    kind: Kind = "face"
 
 
 class Steps:
@@ -89,8 +98,54 @@ class Steps:
             self._file.close()
 
 
+def read_newest(folder: Path) -> tuple[list[Take], list[str]]:
+    """The takes to learn from, thinned out, and a sentence about each that cannot be read.
+
+    Where a label is renamed or deleted meanwhile, it looks again, so that what is learned is what
+    was there at one time.
+    """
+    files: list[Path] = []
+    for _ in range(_MOST_READINGS):
+        before = files
+        newest = takes.newest(folder, MOST_TAKES_A_LABEL)
+        count = max(LEAST_TAKES_A_LABEL, MOST_TAKES // max(1, len(newest)))
+        files = [path for mine in newest.values() for path in mine[-count:]]
+        if files == before:
+            break
+        read = takes.read_paths(files, MOST_FRAMES_A_TAKE)
+    return read if files else ([], [])
+
+
+def choose(recorded: Sequence[Take], asked: Kind | None) -> tuple[Kind, list[Take], list[str]]:
+    """The kind of model that these takes make, the takes for it, and what to tell of the others.
+
+    asked: the kind that the user wants; without it all takes must be holistic for such a model.
+    """
+    alone = sorted({take.label for take in recorded if take.kind == "face"})
+    kind: Kind = asked or ("holistic" if recorded and not alone else "face")
+    chosen = [made for take in recorded if (made := take.of_kind(kind)) is not None]
+    said = []
+    names = ", ".join(f"'{label}'" for label in alone)
+    if kind == "holistic" and alone:
+        said.append(
+            f"Takes of the face alone are left out: {names}. They know nothing of hands; record "
+            "these labels with --holistic."
+        )
+    elif kind == "face" and len(alone) and any(take.kind == "holistic" for take in recorded):
+        said.append(
+            "This is a model of faces: of takes with hands and shoulders only the face counts. "
+            f"For a model of all of it record these labels with --holistic, too: {names}."
+        )
+    if lost := {take.label for take in recorded} - {take.label for take in chosen}:
+        said += [
+            f"'{label}' has no take for this kind of model and is not learned."
+            for label in sorted(lost)
+        ]
+    return kind, chosen, said
+
+
 def gather(recorded: Sequence[Take]) -> Material:
-    """Takes as rows to learn from; UserError that says what to record where they are too few."""
+    """Takes of one kind as rows to learn from; UserError with the way out where they are few."""
     groups = takes.by_label(recorded)
     if len(groups) < 2:
         have = f"There is only '{next(iter(groups))}'" if groups else "There are no takes yet"
@@ -109,11 +164,10 @@ def gather(recorded: Sequence[Take]) -> Material:
     number = 0
     for index, mine in enumerate(groups.values()):
         for take in mine:
-            rows = take.features
-            even = np.linspace(0, len(rows) - 1, min(len(rows), MOST_FRAMES_A_TAKE)).astype(int)
-            features.append(rows[even])
-            label_of += [index] * len(even)
-            take_of += [number] * len(even)
+            rows = take.thinned(MOST_FRAMES_A_TAKE).features
+            features.append(rows)
+            label_of += [index] * len(rows)
+            take_of += [number] * len(rows)
             number += 1
     return Material(
         tuple(groups),
@@ -121,6 +175,7 @@ def gather(recorded: Sequence[Take]) -> Material:
         np.array(label_of),
         np.array(take_of),
         {label: len(mine) for label, mine in groups.items()},
+        recorded[0].kind,
     )
 
 
@@ -148,6 +203,14 @@ def report(made: Bundle) -> str:
             found = f"{100 * one['recall']:5.1f}%" if one["count"] else "     -"
             right = f"{100 * one['precision']:5.1f}%" if one["count"] else "     -"
             lines.append(f"{label:{width}}  {one['takes']:5}  {found}  {right:>16}")
+    before = figures.get("general", {"frames": 0})
+    if before["frames"]:
+        old, new = 100 * before["accuracy"], 100 * before["personal_accuracy"]
+        lines += [
+            "",
+            f"Of {', '.join(before['labels'])}, on the same takes: the general model reads "
+            f"{old:.1f}% right, yours {new:.1f}%.",
+        ]
     if alone := single_takes({k: v["takes"] for k, v in figures["by_label"].items()}):
         names = ", ".join(f"'{label}'" for label in alone)
         lines += [
@@ -163,6 +226,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=takes.FOLDER, help="where your takes are")
     parser.add_argument("--out", type=Path, default=bundle.PERSONAL, help="where the model goes")
     parser.add_argument("--general", type=Path, default=bundle.GENERAL, help="what it starts from")
+    parser.add_argument(
+        "--kind",
+        choices=KINDS,
+        help="a model of the face, or of face, hands and shoulders (default: what all takes hold)",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--progress", type=Path, metavar="FILE", help="write a JSON line a step there"
@@ -186,10 +254,13 @@ def run(args: argparse.Namespace) -> int:
         ) from error
     try:
         steps.tell("Reading your takes")
-        recorded, problems = takes.read_all(args.data)
+        recorded, problems = read_newest(args.data)
         for problem in problems:
             tqdm.write(f"Left out: {problem}")
-        material = gather(recorded)
+        _, chosen, notes = choose(recorded, args.kind)
+        for note in notes:
+            tqdm.write(note)
+        material = gather(chosen)
         steps.tell("Starting")
         # TensorFlow takes seconds to start: what the user can mend has been said by now.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -10,9 +10,9 @@ widen from 16 to 128 channels (the first stage has four blocks and keeps its res
     the first block of a stage:  its 1x1 is a 2x2 of stride 2, and its x is max-pooled and padded
     with empty channels to the new width
 
-Batch normalisation is already folded into the convolutions. The face mesh reads RGB; moodmesh's
-crops are gray, the same value thrice, so the stem's kernel is summed over RGB: the same result
-from one channel.
+Batch normalisation is already folded into the convolutions; stages that are to be trained further
+can have it anew. The face mesh reads RGB; moodmesh's crops are gray, the same value thrice, so the
+stem's kernel is summed over RGB: the same result from one channel.
 
 Source: Kartynnik et al. 2019, "Real-time Facial Surface Geometry from Monocular Video on Mobile
 GPUs", arXiv:1907.06724; the file itself for the layers.
@@ -31,6 +31,9 @@ from ai_edge_litert import schema_py_generated as schema
 
 NETWORK = "face_landmarks_detector.tflite"
 SIDE = 256
+# What a normalisation's name has after its convolution's.
+NORM = "_norm"
+EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
@@ -102,13 +105,25 @@ def trunk_weights(task: Path) -> list[np.ndarray]:
     return arrays
 
 
-def _block(x: keras.KerasTensor, stage: Stage, first: bool, name: str) -> keras.KerasTensor:
+def normalise(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    """Batch normalisation whose running figures follow within some fifty steps."""
+    return keras.layers.BatchNormalization(momentum=0.98, epsilon=EPSILON, name=name)(x)
+
+
+def _block(
+    x: keras.KerasTensor, stage: Stage, first: bool, name: str, normalised: bool
+) -> keras.KerasTensor:
     halve = first and stage.halves
     size = 2 if halve else 1
-    y = keras.layers.Conv2D(stage.middle, size, size, name=f"{name}_in")(x)
+
+    def convolved(layer: keras.layers.Layer, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        outputs = layer(inputs)
+        return normalise(outputs, layer.name + NORM) if normalised else outputs
+
+    y = convolved(keras.layers.Conv2D(stage.middle, size, size, name=f"{name}_in"), x)
     y = keras.layers.PReLU(shared_axes=[1, 2], name=f"{name}_in_slope")(y)
-    y = keras.layers.DepthwiseConv2D(3, padding="same", name=f"{name}_depthwise")(y)
-    y = keras.layers.Conv2D(stage.width, 1, name=f"{name}_out")(y)
+    y = convolved(keras.layers.DepthwiseConv2D(3, padding="same", name=f"{name}_depthwise"), y)
+    y = convolved(keras.layers.Conv2D(stage.width, 1, name=f"{name}_out"), y)
     if halve:
         x = keras.layers.MaxPooling2D(2, name=f"{name}_pool")(x)
         if new := stage.width - x.shape[-1]:
@@ -124,15 +139,34 @@ def run_stem(gray: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def run_stages(
-    x: keras.KerasTensor, stages: tuple[Stage, ...], prefix: str = ""
+    x: keras.KerasTensor, stages: tuple[Stage, ...], normalised: bool = False
 ) -> list[keras.KerasTensor]:
-    """Each stage's last map, from the map before the first of them."""
+    """Each stage's last map, from the map before the first of them.
+
+    normalised: with batch normalisation after each convolution again, for further training; see
+    :func:`set_norms`.
+    """
     maps = []
     for stage in stages:
         for index in range(stage.blocks):
-            x = _block(x, stage, index == 0, f"{prefix}{stage.side}_{index}")
+            x = _block(x, stage, index == 0, f"{stage.side}_{index}", normalised)
         maps.append(x)
     return maps
+
+
+def set_norms(network: keras.Model, plain: keras.Model, inputs: np.ndarray) -> None:
+    """Gives each normalisation the figures with which it changes nothing yet.
+
+    network: has normalised stages; plain: the same stages without, trained. inputs: examples of
+    what both are fed. The normalisations' means and spreads are those of plain's convolutions.
+    """
+    names = {layer.name for layer in network.layers}
+    taps = [layer.name for layer in plain.layers if layer.name + NORM in names]
+    reader = keras.Model(plain.input, [plain.get_layer(name).output for name in taps])
+    for name, values in zip(taps, reader.predict(inputs, batch_size=200, verbose=0), strict=True):
+        mean, variance = values.mean(axis=(0, 1, 2)), values.var(axis=(0, 1, 2))
+        figures = [np.sqrt(variance + EPSILON), mean, mean, variance]
+        network.get_layer(name + NORM).set_weights(figures)
 
 
 def build_trunk(stages: tuple[Stage, ...] = STAGES, side: int = SIDE) -> keras.Model:
@@ -162,15 +196,12 @@ def load_trunk(task: Path) -> keras.Model:
     return trunk
 
 
-def copy_by_name(source: keras.Model, target: keras.Model, prefix: str = "") -> int:
-    """Copies the weights of source's layers into target's of the same name; returns how many.
-
-    prefix: stands before the name in target only.
-    """
+def copy_by_name(source: keras.Model, target: keras.Model) -> int:
+    """Copies the weights of source's layers into target's of the same name; returns how many."""
     named = {layer.name: layer for layer in target.layers}
     copied = 0
     for layer in _trained_layers(source):
-        if twin := named.get(prefix + layer.name):
+        if twin := named.get(layer.name):
             twin.set_weights(layer.get_weights())
             copied += 1
     return copied

@@ -1,0 +1,63 @@
+"""Unit: the report's files on a model's networks, from the shipped bundle and small histories."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from moodmesh import bundle, fer2013, importance
+from moodmesh.errors import UserError
+from moodmesh.training import report
+from tests.test_training_fer2013 import pictures
+
+
+def test_the_image_network_is_drawn_from_the_file_itself() -> None:
+    network = bundle.GENERAL / "cnn.tflite"
+    boxes = report.layers_of(network)
+    assert boxes[-1].title == "7 expressions"
+    # float16: all but a few bytes of the file are weights, and each is counted once.
+    weights = sum(box.weights for box in boxes)
+    assert 0.8 * network.stat().st_size < 2 * weights < network.stat().st_size
+
+
+def test_curves_come_from_checkpoints_and_tables_one_after_another(tmp_path: Path) -> None:
+    rounds = [{"loss": 1.5, "accuracy": 0.4, "public_test_accuracy": 0.5, "seconds": 9.0}] * 2
+    np.savez(tmp_path / "first.npz", history=json.dumps(rounds))
+    table = "epoch,loss,accuracy,val_accuracy\n1,1.2,0.6,0.62\n"
+    (tmp_path / "second.csv").write_text(table)
+    rows = report.read_history([tmp_path / "first.npz", tmp_path / "second.csv"])
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert [row["val_accuracy"] for row in rows] == [0.5, 0.5, 0.62]
+
+
+@pytest.mark.parametrize("content", ["", "epoch,loss\n1,2\n", "epoch,loss,accuracy\n1,x,y\n"])
+def test_a_file_without_a_history_is_named(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "curves.csv"
+    path.write_text(content)
+    if not content:
+        path = tmp_path / "none.npz"
+    with pytest.raises(UserError, match=f"{path.name} holds no history"):
+        report.read_history([path])
+
+
+def test_the_report_joins_a_bundle_and_changes_nothing_else(tmp_path: Path) -> None:
+    general = bundle.read(bundle.GENERAL)
+    names = ("landmarks.tflite", "cnn.tflite", "weights.npz")
+    files = {name: general.path(name) for name in names}
+    model = bundle.write(tmp_path / "m", replace(general, files={}), files)
+    images = pictures(6)
+    data = fer2013.Fer2013(images, np.arange(6) % 7, np.full(6, 1), np.arange(6))
+    history = tmp_path / "h.csv"
+    history.write_text("epoch,loss,accuracy,val_accuracy\n1,1.5,0.4,0.5\n2,1.2,0.6,0.62\n")
+    made = report.complete(model, data, [history], tmp_path / "cache")
+    for name in names:
+        assert made.files[name] == model.files[name]
+    assert (made.metrics, made.settings) == (model.metrics, model.settings)
+    expected = {"architecture_cnn.png", "curves_cnn.png", "history_cnn.csv"}
+    assert expected <= set(made.files)
+    table = importance.read(made.path("landmark_importance.csv"), made.labels)
+    assert table.share.max() <= 1 and table.share.shape == (478, 7)
