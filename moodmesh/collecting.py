@@ -16,6 +16,7 @@ from tqdm import tqdm
 from moodmesh import quality, takes
 from moodmesh.errors import UserError
 from moodmesh.face import draw_mesh
+from moodmesh.holistic import Body, Kind, draw_body
 from moodmesh.recording import (
     SECONDS,
     Recording,
@@ -28,6 +29,7 @@ from moodmesh.recording import (
     stills,
     video,
 )
+from moodmesh.takes import Take
 
 COUNTDOWN_S = 3.0
 WINDOW = "moodmesh"
@@ -40,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="collect.py",
         description="Records samples of your expression. Only landmarks are kept, no picture.",
+        epilog="In the camera window: space records, u takes the last take back, q leaves.",
     )
     made.add_argument("label", help="what the expression is called, e.g. happy or wink")
     made.add_argument(
@@ -54,6 +57,11 @@ def parser() -> argparse.ArgumentParser:
         help=f"length of a take (default: {SECONDS:g} from a camera, all of a video)",
     )
     made.add_argument("--data", type=Path, default=takes.FOLDER, help="where takes are kept")
+    made.add_argument(
+        "--holistic",
+        action="store_true",
+        help="record hands and shoulders as well, for labels such as 'thumbs up'",
+    )
     made.add_argument("--no-window", action="store_true", help="record without a camera window")
     return made
 
@@ -64,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     label = takes.check_label(args.label)
     if args.seconds is not None and not args.seconds > 0:
         raise UserError("--seconds must be more than 0.")
+    kind: Kind = "holistic" if args.holistic else "face"
+    recording = Recording(label, kind)
     chosen = source(args.source)
     if chosen.camera is not None:
         seconds = args.seconds or SECONDS
@@ -73,13 +83,16 @@ def main(argv: Sequence[str] | None = None) -> int:
                     "There is no display to show the camera window on. Add --no-window to record "
                     "without it."
                 )
-            return _window(label, chosen.camera, seconds, args.data)
-        return _record(label, _counted_down(camera(chosen.camera), seconds), args.data)
+            return _window(recording, chosen.camera, seconds, args.data)
+        frames = _counted_down(camera(chosen.camera, kind), seconds)
+        return _record(recording, frames, args.data)
     if chosen.folder is not None:
         files = picture_files(chosen.folder)
-        return _record(label, _progress(stills(files), len(files), "pictures"), args.data)
+        pictures = _progress(stills(files, kind), len(files), "pictures")
+        return _record(recording, pictures, args.data)
     assert chosen.video is not None
-    return _record(label, _progress(video(chosen.video, args.seconds), None, "frames"), args.data)
+    seen = _progress(video(chosen.video, args.seconds, kind), None, "frames")
+    return _record(recording, seen, args.data)
 
 
 def _progress(
@@ -112,9 +125,8 @@ def _counted_down(seen: Iterator[Seen], seconds: float) -> Iterator[Seen]:
             yield frame
 
 
-def _record(label: str, seen: Iterator[Seen | UserError], folder: Path) -> int:
+def _record(recording: Recording, seen: Iterator[Seen | UserError], folder: Path) -> int:
     """One take of these frames; what was recorded before a fault or Ctrl-C is kept."""
-    recording = Recording(label)
     status = 0
     fault: UserError | None = None
     unreadable: list[UserError] = []
@@ -130,7 +142,7 @@ def _record(label: str, seen: Iterator[Seen | UserError], folder: Path) -> int:
         fault = error
     for problem in unreadable:
         print(f"Left out: {problem}", file=sys.stderr)
-    if recording.faces:
+    if recording.found:
         _keep(recording, folder)
     elif not status and not fault:
         recording.take()  # raises the error that says why there is none
@@ -140,21 +152,21 @@ def _record(label: str, seen: Iterator[Seen | UserError], folder: Path) -> int:
 
 
 def _add(recording: Recording, frame: Seen) -> None:
-    face = frame.faces[0] if frame.faces else None
-    recording.add(face, frame.time_ms, brightness(frame.rgb))
+    recording.add(frame.found, frame.time_ms, brightness(frame.rgb))
 
 
 def _keep(recording: Recording, folder: Path) -> Path:
     """Writes the take, tells of it and what could be better; returns its path."""
     take = recording.take()
-    others, _ = takes.read_all(folder)
+    newest = takes.newest(folder, quality.TAKES + 1)
+    mine, _ = takes.read_paths(newest.pop(take.label, []))
+    others, _ = takes.read_paths(paths[-1] for paths in newest.values())
     path = takes.write(take, folder)
-    share = 100 * len(take) / recording.frames
-    print(f"Kept {len(take)} samples of '{take.label}' (a face in {share:.0f}%): {path}")
+    print(f"Kept {len(take)} samples of '{take.label}' ({_shares(take, recording.frames)}): {path}")
     for hint in quality.hints(take, recording.frames, float(np.mean(recording.brightness)), others):
         print(f"  {hint.text}")
-    mine = [*(other for other in others if other.label == take.label), take]
-    if next_step := quality.advice({take.label: mine})[0].text:
+    same = [other for other in mine if other.kind == take.kind]
+    if next_step := quality.advice({take.label: [*same, take]})[0].text:
         print(f"  Next for '{take.label}': {next_step}.")
     return path
 
@@ -165,28 +177,29 @@ class _State(Enum):
     RECORDING = "recording"
 
 
-def _window(label: str, number: int, seconds: float, folder: Path) -> int:
+def _window(recording: Recording, number: int, seconds: float, folder: Path) -> int:
     """The camera window: any number of takes until q is pressed."""
     state = _State.READY
     since_s = 0.0
-    recording = Recording(label)
+    label, kind = recording.label, recording.kind
     kept: list[Path] = []
-    frames = camera(number)
+    frames = camera(number, kind)
     cv2.namedWindow(WINDOW, cv2.WINDOW_AUTOSIZE)
     status = 0
     try:
         for frame in frames:
             now_s = time.monotonic()
             if state is _State.COUNTDOWN and now_s - since_s >= COUNTDOWN_S:
-                state, since_s, recording = _State.RECORDING, now_s, Recording(label)
+                state, since_s = _State.RECORDING, now_s
+                recording = Recording(label, kind)
             if state is _State.RECORDING:
                 _add(recording, frame)
                 if now_s - since_s >= seconds:
                     state = _State.READY
                     kept += _keep_if_any(recording, folder)
-                    recording = Recording(label)
+                    recording = Recording(label, kind)
             left_s = (COUNTDOWN_S if state is _State.COUNTDOWN else seconds) - (now_s - since_s)
-            cv2.imshow(WINDOW, picture(frame, state.value, left_s, len(recording.faces), len(kept)))
+            cv2.imshow(WINDOW, picture(frame, state.value, left_s, len(recording.found), len(kept)))
             key = cv2.waitKey(1) & 0xFF
             closed = cv2.getWindowProperty(WINDOW, cv2.WND_PROP_VISIBLE) < 1
             if key in (ord("q"), _ESCAPE) or closed:
@@ -199,12 +212,20 @@ def _window(label: str, number: int, seconds: float, folder: Path) -> int:
     except KeyboardInterrupt:
         status = 130
     finally:
-        if recording.faces:
+        if recording.found:
             kept += _keep_if_any(recording, folder)
         frames.close()  # type: ignore[attr-defined]
         cv2.destroyAllWindows()
     print(f"{len(kept)} takes of '{label}' were recorded.")
     return status
+
+
+def _shares(take: Take, frames: int) -> str:
+    """In how many frames which part was seen."""
+    if take.seen is None:
+        return f"a face in {100 * len(take) / frames:.0f}%"
+    face, left, right, upper = (100 * take.seen.sum(axis=0) / frames).round().astype(int)
+    return f"face in {face}%, left hand {left}%, right hand {right}%, shoulders {upper}%"
 
 
 def _keep_if_any(recording: Recording, folder: Path) -> list[Path]:
@@ -218,14 +239,16 @@ def _keep_if_any(recording: Recording, folder: Path) -> list[Path]:
 def picture(frame: Seen, state: str, left_s: float, samples: int, kept: int) -> np.ndarray:
     """What the window shows: the mirrored picture with mesh, state and keys; BGR for OpenCV."""
     rgb = frame.rgb.copy()
-    if frame.faces:
-        draw_mesh(rgb, frame.faces[0])
+    if isinstance(frame.found, Body):
+        draw_body(rgb, frame.found)
+    elif frame.found is not None:
+        draw_mesh(rgb, frame.found)
     rgb = np.ascontiguousarray(rgb[:, ::-1])
     height, width = rgb.shape[:2]
     scale = height / 480
     cv2.rectangle(rgb, (0, height - round(44 * scale)), (width, height), _INK, -1)
     _write(rgb, f"space: record   u: undo   q: leave   takes: {kept}", (12, -14), 0.6, _PAPER)
-    if not frame.faces:
+    if frame.found is None:
         _write(rgb, "No face: more light from the front helps", (12, 30), 0.7, _RED)
     if state == _State.COUNTDOWN.value:
         _write(rgb, f"{max(1, int(np.ceil(left_s)))}", (width / 2 / scale - 20, 250), 3, _PAPER)

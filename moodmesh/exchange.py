@@ -16,7 +16,6 @@ from ai_edge_litert.interpreter import Interpreter
 from moodmesh import bundle
 from moodmesh.bundle import FILES, LARGEST_FILE, MANIFEST, Bundle
 from moodmesh.errors import UserError
-from moodmesh.features import FEATURES
 
 SUFFIX = ".moodmesh.zip"
 # A personal model has about 6 MB.
@@ -83,5 +82,5 @@ def _check_network(made: Bundle) -> None:
         gives = network.get_output_details()[0]["shape"].tolist()
     except (ValueError, RuntimeError):
         raise UserError(f"The network in this file cannot be run. {_NOT_OURS}") from None
-    if takes != [1, FEATURES] or gives != [1, len(made.labels)]:
-        raise UserError(f"The network in this file does not fit its labels. {_NOT_OURS}")
+    if takes != [1, bundle.INPUTS[made.kind]] or gives != [1, len(made.labels)]:
+        raise UserError(f"The network in this file does not fit its kind and labels. {_NOT_OURS}")

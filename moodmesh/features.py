@@ -89,18 +89,20 @@ _STEADY = (
 # fmt: on
 
 
-def _steady_points() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices (33,), weights (33,) that sum to 1, and places (33, 3) centred, in picture axes."""
+def _steady_points() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Indices (33,), weights (33,) that sum to 1, places (33, 3) centred, in picture axes, and
+    their centre (3,)."""
     right = np.array(_STEADY)
     left = right[~np.isin(right[:, 0], _MIDLINE)] * [1, 1, -1, 1, 1]
     left[:, 0] = MIRRORED_LANDMARKS[left[:, 0].astype(int)]
     table = np.concatenate([right, left])
     weights = table[:, 1] / table[:, 1].sum()
     places = table[:, 2:] * [1, -1, -1]
-    return table[:, 0].astype(int), weights, places - weights @ places
+    centre = weights @ places
+    return table[:, 0].astype(int), weights, places - centre, centre
 
 
-STEADY, _WEIGHTS, _PLACES = _steady_points()
+STEADY, _WEIGHTS, _PLACES, _CENTRE = _steady_points()
 _WEIGHTED_PLACES = (_WEIGHTS[:, None] * _PLACES).astype(np.float32)
 
 
@@ -125,6 +127,39 @@ def frontal_landmarks(landmarks: np.ndarray, size: np.ndarray) -> np.ndarray:
     u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]  # a rotation, never a reflection
     distance = np.linalg.norm(left - right, axis=-1)
     return (points @ (u @ vt)) / np.maximum(distance, np.finfo(np.float32).tiny)[:, None, None]
+
+
+# The camera that MediaPipe assumes for its face pose: degrees of view from bottom to top.
+_VIEW_DEGREES = 63.0
+_TO_CAMERA = np.array([1, -1, -1], np.float32)  # picture axes to y up and z to the viewer
+
+
+def head_poses(landmarks: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """The head's place from its landmarks, as Face.pose tells it; float32 (n, 4, 4).
+
+    For landmarkers that give no pose. The rotation is that of :func:`frontal_landmarks`; the
+    distance follows from the face's size, as if everyone's were the canonical face's.
+    landmarks: (n, 478, 3). size: (width, height).
+    """
+    width, height = (float(side) for side in size)
+    points = landmarks.astype(np.float32) * np.array([width, height, width], np.float32)
+    steady = points[:, STEADY]
+    middle = np.einsum("w,nwx->nx", _WEIGHTS, steady)
+    covariance = (steady - middle[:, None]).transpose(0, 2, 1) @ _WEIGHTED_PLACES
+    u, values, vt = np.linalg.svd(covariance)
+    sign = np.sign(np.linalg.det(u @ vt))
+    u[:, :, 2] *= sign[:, None]
+    values[:, 2] *= sign
+    rotation = u @ vt
+    pixels_a_cm = values.sum(axis=1) / (_WEIGHTS @ (_PLACES**2).sum(axis=1))
+    pixels_a_cm = np.maximum(pixels_a_cm, np.finfo(np.float32).tiny)[:, None]
+    place = (middle - np.array([width / 2, height / 2, 0])) / pixels_a_cm
+    place -= np.einsum("nxy,y->nx", rotation, _CENTRE)
+    place[:, 2] += height / 2 / np.tan(np.deg2rad(_VIEW_DEGREES / 2)) / pixels_a_cm[:, 0]
+    poses = np.tile(np.eye(4, dtype=np.float32), (len(points), 1, 1))
+    poses[:, :3, :3] = rotation * _TO_CAMERA[:, None] * _TO_CAMERA
+    poses[:, :3, 3] = place * _TO_CAMERA
+    return poses
 
 
 def feature_vectors(landmarks: np.ndarray, blendshapes: np.ndarray, size: np.ndarray) -> np.ndarray:

@@ -11,10 +11,20 @@ from typing import Literal
 
 import numpy as np
 
-from moodmesh.face import LANDMARKS
+from moodmesh.face import LANDMARKS, Face
+from moodmesh.features import FEATURES
+from moodmesh.holistic_features import (
+    LEFT_PART,
+    LEFT_PLACE,
+    LEFT_SHAPE,
+    RIGHT_PART,
+    RIGHT_PLACE,
+    RIGHT_SHAPE,
+    SEEN,
+)
 from moodmesh.takes import Take
 
-Kind = Literal["few faces", "dark", "still", "turned away", "like another", "short"]
+Kind = Literal["few faces", "dark", "still", "turned away", "like another", "short", "no hand"]
 
 # Below this share of frames with a face, half a take is lost.
 LEAST_FACES = 0.7
@@ -31,6 +41,11 @@ STILL_DEGREES, STILL_DISTANCE = 0.6, 0.006
 # cannot be told apart; another distance or tilt of the same look changes it by about 0.01.
 ALIKE = 0.025
 ALIKE_BLENDSHAPES = 0.2
+# With hands as well: shares of the frames in which a part is seen, lengths of the palm in a hand's
+# shape, shoulder widths in its place. MediaPipe trembles by a fifth of these on a held hand.
+ALIKE_SEEN, ALIKE_SHAPE, ALIKE_PLACE = 0.4, 0.15, 0.15
+# Below this share of frames a hand is not part of what is shown.
+LEAST_HANDS = 0.3
 
 # How many takes a label should have: evaluation leaves one out and learns from the others.
 TAKES = 3
@@ -59,6 +74,20 @@ def distances_cm(pose: np.ndarray) -> np.ndarray:
     return np.abs(pose[:, 2, 3])
 
 
+def at_once(face: Face | None, dark: bool, seen: bool = False) -> str:
+    """What is wrong right now, before or while a take is recorded; empty where nothing is.
+
+    seen: whether somebody is, be it without a face.
+    """
+    if dark:
+        return "It is dark: more light from the front helps."
+    if face is None:
+        return "" if seen else "I cannot see your face: look into the camera."
+    if np.abs(angles(face.pose[None])[0, :2]).max() > TURNED:
+        return "Your head is turned away: face the camera."
+    return ""
+
+
 def hints(take: Take, frames: int, brightness: float, others: Sequence[Take] = ()) -> list[Hint]:
     """What could be better about this take.
 
@@ -70,20 +99,22 @@ def hints(take: Take, frames: int, brightness: float, others: Sequence[Take] = (
         found.append(Hint("short", "That was very short: hold it for a few seconds."))
     if len(take) < LEAST_FACES * frames:
         share = round(100 * len(take) / frames)
+        what = "your face" if take.kind == "face" else "you"
         found.append(
-            Hint("few faces", f"I saw your face in only {share}% of it: stay in the picture.")
+            Hint("few faces", f"I saw {what} in only {share}% of it: stay in the picture.")
         )
     if brightness < DARK:
         found.append(Hint("dark", "It is dark: more light from the front helps."))
-    turned = np.abs(angles(take.pose)[:, :2]).max(axis=1) > TURNED
-    if turned.mean() > 0.5:
-        found.append(Hint("turned away", "Your head was turned away: face the camera."))
-    moved = angles(take.pose).std(axis=0).max()
-    leaned = distances_cm(take.pose)
-    still = moved < STILL_DEGREES and leaned.std() < STILL_DISTANCE * leaned.mean()
-    if still and len(take) >= LEAST_FRAMES:
+    found += _of_the_head(take)
+    if take.seen is not None and take.seen[:, LEFT_PART : RIGHT_PART + 1].mean(axis=0).max() < (
+        LEAST_HANDS
+    ):
         found.append(
-            Hint("still", "You held very still: move your head a little while you hold it.")
+            Hint(
+                "no hand",
+                "I saw no hand in it. That is fine if this needs none; otherwise hold it beside "
+                "your face, where the picture shows it.",
+            )
         )
     if other := _alike(take, others):
         found.append(
@@ -95,20 +126,48 @@ def hints(take: Take, frames: int, brightness: float, others: Sequence[Take] = (
     return found
 
 
+def _of_the_head(take: Take) -> list[Hint]:
+    """Turned away, or still as a photograph; a take that hides the face tells neither."""
+    faces = take.faces
+    if faces is None or len(faces) < LEAST_FRAMES:
+        return []
+    found = []
+    turned = np.abs(angles(faces.pose)[:, :2]).max(axis=1) > TURNED
+    if turned.mean() > 0.5:
+        found.append(Hint("turned away", "Your head was turned away: face the camera."))
+    moved = angles(faces.pose).std(axis=0).max()
+    leaned = distances_cm(faces.pose)
+    if moved < STILL_DEGREES and leaned.std() < STILL_DISTANCE * leaned.mean():
+        found.append(
+            Hint("still", "You held very still: move your head a little while you hold it.")
+        )
+    return found
+
+
 def _alike(take: Take, others: Sequence[Take]) -> str | None:
     """The label of another expression that this take cannot be told from."""
     own = take.features.mean(axis=0)
     nearest: tuple[float, str] | None = None
     for other in others:
-        if other.label == take.label:
+        if other.label == take.label or other.kind != take.kind:
             continue
         mean = other.features.mean(axis=0)
-        geometry, shapes = slice(LANDMARKS * 3), slice(LANDMARKS * 3, None)
+        geometry, shapes = slice(LANDMARKS * 3), slice(LANDMARKS * 3, FEATURES)
         change = float(np.linalg.norm(own[geometry] - mean[geometry]))
-        change /= float(np.linalg.norm(mean[geometry]))
+        change /= max(float(np.linalg.norm(mean[geometry])), 1e-6)
+        if take.kind == "holistic" and not _bodies_alike(own, mean):
+            continue
         if change < ALIKE and np.abs(own[shapes] - mean[shapes]).max() < ALIKE_BLENDSHAPES:
             nearest = min(nearest or (change, other.label), (change, other.label))
     return nearest[1] if nearest else None
+
+
+def _bodies_alike(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether mean feature vectors (1714,) show the same hands in the same places."""
+    apart = np.abs(one - other)
+    shapes = max(apart[LEFT_SHAPE].mean(), apart[RIGHT_SHAPE].mean())
+    places = max(apart[LEFT_PLACE].max(), apart[RIGHT_PLACE].max())
+    return bool(apart[SEEN].max() < ALIKE_SEEN and shapes < ALIKE_SHAPE and places < ALIKE_PLACE)
 
 
 @dataclass(frozen=True)
@@ -132,8 +191,10 @@ def _advice(label: str, takes: Sequence[Take]) -> Advice:
     missing = TAKES - len(takes)
     if not takes:
         return Advice(label, 0.0, "three short takes")
-    distances = [float(np.median(distances_cm(take.pose))) for take in takes]
-    varied = max(distances) / max(min(distances), 1e-6) >= DISTANCES
+    faces = [seen for take in takes if (seen := take.faces) is not None]
+    distances = [float(np.median(distances_cm(take.pose))) for take in faces]
+    # Where the face is hidden, nothing tells the distance.
+    varied = not faces or max(distances) / max(min(distances), 1e-6) >= DISTANCES
     place = "" if varied else ", a little further away"
     done = min(len(takes), TAKES) / TAKES
     if missing > 1:

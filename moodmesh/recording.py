@@ -9,9 +9,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import overload
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ import numpy as np
 from moodmesh import pictures
 from moodmesh.errors import UserError
 from moodmesh.face import Face, FaceFinder, FaceTracker
+from moodmesh.holistic import Body, HolisticFinder, HolisticTracker, Kind
 from moodmesh.takes import MOST_FRAMES, Take, check_label
 
 # Long enough for a person to move a little, short enough to hold an expression.
@@ -35,23 +37,28 @@ _DISPLAY_SECONDS = 20
 
 @dataclass(frozen=True)
 class Seen:
-    """One frame: uint8 (height, width, 3), its time, the faces in it (largest first)."""
+    """One frame: uint8 (height, width, 3), its time, and what it shows.
+
+    found: the largest face, the person of a holistic recording, or None.
+    """
 
     rgb: np.ndarray
     time_ms: int
-    faces: list[Face]
+    found: Face | Body | None
 
 
 @dataclass
 class Recording:
     """A take while it is being recorded.
 
+    kind: of a face, or of face, hands and shoulders. found: what each frame showed of it.
     frames: how many frames were seen, with a face or without. brightness: the mean of each
     frame's picture, 0-255.
     """
 
     label: str
-    faces: list[Face] = field(default_factory=list)
+    kind: Kind = "face"
+    found: list[Face | Body] = field(default_factory=list)
     time_ms: list[int] = field(default_factory=list)
     brightness: list[float] = field(default_factory=list)
     frames: int = 0
@@ -59,26 +66,76 @@ class Recording:
     def __post_init__(self) -> None:
         self.label = check_label(self.label)
 
-    def add(self, face: Face | None, time_ms: int, brightness: float) -> None:
-        """One more frame; a face from a frame of another size is brought to the first one's."""
+    def add(self, found: Face | Body | None, time_ms: int, brightness: float) -> None:
+        """One more frame; what a frame of another size shows is brought to the first one's.
+
+        A face alone says nothing of hands: a holistic recording leaves it out.
+        """
+        if self.kind == "face" and isinstance(found, Body):
+            found = found.face
+        elif self.kind == "holistic" and isinstance(found, Face):
+            return
         self.frames += 1
         self.brightness.append(brightness)
-        if face is not None and len(self.faces) < MOST_FRAMES:
-            self.faces.append(in_frame_of(face, self.faces[0].size) if self.faces else face)
+        if found and len(self.found) < MOST_FRAMES:
+            self.found.append(in_frame_of(found, self.found[0].size) if self.found else found)
             self.time_ms.append(time_ms)
 
     def take(self) -> Take:
-        """What was recorded so far; UserError where no face was seen."""
-        return Take.of_faces(self.label, self.faces, self.time_ms)
+        """What was recorded so far; UserError where nobody was seen."""
+        if self.kind == "holistic":
+            bodies = [found for found in self.found if isinstance(found, Body)]
+            return Take.of_bodies(self.label, bodies, self.time_ms)
+        faces = [found for found in self.found if isinstance(found, Face)]
+        return Take.of_faces(self.label, faces, self.time_ms)
 
 
-def in_frame_of(face: Face, size: tuple[int, int]) -> Face:
-    """The same face in pixels, told in fractions of a frame of another (width, height)."""
-    if face.size == size:
-        return face
-    width, height = face.size
+@overload
+def in_frame_of(found: Face, size: tuple[int, int]) -> Face: ...
+@overload
+def in_frame_of(found: Body, size: tuple[int, int]) -> Body: ...
+def in_frame_of(found: Face | Body, size: tuple[int, int]) -> Face | Body:
+    """The same face or person in pixels, in fractions of a frame of another (width, height)."""
+    if found.size == size:
+        return found
+    width, height = found.size
     scale = np.array([width / size[0], height / size[1], width / size[0]], np.float32)
-    return Face(face.landmarks * scale, face.blendshapes, face.pose, size)
+    if isinstance(found, Face):
+        return Face(found.landmarks * scale, found.blendshapes, found.pose, size)
+    return Body(
+        found.face and in_frame_of(found.face, size),
+        None if found.left is None else found.left * scale,
+        None if found.right is None else found.right * scale,
+        None if found.upper is None else found.upper * np.append(scale, np.float32(1)),
+        size,
+    )
+
+
+class _Look:
+    """Follows or finds what a recording of this kind is of; for `with`."""
+
+    def __init__(self, kind: Kind, still: bool = False) -> None:
+        self._still = still
+        self._of: FaceTracker | FaceFinder | HolisticTracker | HolisticFinder
+        if kind == "holistic":
+            self._of = HolisticFinder() if still else HolisticTracker()
+        else:
+            self._of = FaceFinder() if still else FaceTracker()
+
+    def __enter__(self) -> Callable[[np.ndarray, int], Face | Body | None]:
+        return self._found
+
+    def __exit__(self, *_: object) -> None:
+        self._of.close()
+
+    def _found(self, rgb: np.ndarray, time_ms: int) -> Face | Body | None:
+        if isinstance(self._of, FaceTracker | HolisticTracker):
+            found = self._of.track(rgb, time_ms)
+        else:
+            found = self._of.find(rgb)
+        if isinstance(found, Body):
+            return found or None
+        return found[0] if found else None
 
 
 def brightness(rgb: np.ndarray) -> float:
@@ -86,15 +143,15 @@ def brightness(rgb: np.ndarray) -> float:
     return float(rgb[::_BRIGHTNESS_STEP, ::_BRIGHTNESS_STEP].mean())
 
 
-def video(path: Path, seconds: float | None = None) -> Iterator[Seen]:
+def video(path: Path, seconds: float | None = None, kind: Kind = "face") -> Iterator[Seen]:
     """The frames of a video file, from its start, for so many seconds or to its end."""
-    with FaceTracker() as tracker:
+    with _Look(kind) as found:
         first_ms: int | None = None
         for time_ms, rgb in pictures.video_frames(path):
             first_ms = time_ms if first_ms is None else first_ms
             if seconds is not None and time_ms - first_ms >= 1000 * seconds:
                 return
-            yield Seen(rgb, time_ms, tracker.track(rgb, time_ms))
+            yield Seen(rgb, time_ms, found(rgb, time_ms))
 
 
 def picture_files(folder: Path) -> list[Path]:
@@ -111,16 +168,16 @@ def picture_files(folder: Path) -> list[Path]:
     return files
 
 
-def stills(files: Sequence[Path]) -> Iterator[Seen | UserError]:
-    """Each picture's face; where a file cannot be read, the error that says so."""
-    with FaceFinder() as finder:
+def stills(files: Sequence[Path], kind: Kind = "face") -> Iterator[Seen | UserError]:
+    """What each picture shows; where a file cannot be read, the error that says so."""
+    with _Look(kind, still=True) as found:
         for number, path in enumerate(files):
             try:
                 rgb = pictures.read(path)
             except UserError as error:
                 yield error
                 continue
-            yield Seen(rgb, number * _PICTURE_MS, finder.find(rgb))
+            yield Seen(rgb, number * _PICTURE_MS, found(rgb, 0))
 
 
 def open_camera(number: int) -> cv2.VideoCapture:
@@ -137,13 +194,13 @@ def open_camera(number: int) -> cv2.VideoCapture:
     return capture
 
 
-def camera(number: int) -> Iterator[Seen]:
+def camera(number: int, kind: Kind = "face") -> Iterator[Seen]:
     """The frames of a camera until the caller stops; UserError where it gives no more."""
     capture = open_camera(number)
     start_s = time.monotonic()
     misses = 0
     try:
-        with FaceTracker() as tracker:
+        with _Look(kind) as found:
             while misses < _MOST_MISSES:
                 got, bgr = capture.read()
                 if not got:
@@ -152,7 +209,7 @@ def camera(number: int) -> Iterator[Seen]:
                 misses = 0
                 rgb = np.ascontiguousarray(bgr[:, :, ::-1])
                 time_ms = round((time.monotonic() - start_s) * 1000)
-                yield Seen(rgb, time_ms, tracker.track(rgb, time_ms))
+                yield Seen(rgb, time_ms, found(rgb, time_ms))
     finally:
         capture.release()
     raise UserError(

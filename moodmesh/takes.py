@@ -1,8 +1,9 @@
 """Takes: recorded samples on disk. A take is one uninterrupted recording of one label.
 
 ``landmarks_data/<label>/<UTC time>-<4 hex>.npz`` holds raw landmarks, so that features can change
-later; no picture is ever written. Evaluation splits by take, never by frame: neighbouring frames
-are near copies of each other.
+later; no picture is ever written. A take is of one kind: 'face', or 'holistic' with hands and
+shoulders, where a part that was not seen is marked so. Evaluation splits by take, never by frame:
+neighbouring frames are near copies of each other.
 """
 
 from __future__ import annotations
@@ -21,6 +22,15 @@ import numpy as np
 from moodmesh.errors import UserError
 from moodmesh.face import BLENDSHAPES, LANDMARKS, Face
 from moodmesh.features import feature_vectors
+from moodmesh.holistic import HAND, UPPER, Body, Kind
+from moodmesh.holistic_features import (
+    FACE_PART,
+    LEFT_PART,
+    PARTS,
+    RIGHT_PART,
+    UPPER_PART,
+    holistic_vectors,
+)
 
 # Several people on one machine each name a folder of their own.
 FOLDER = Path(
@@ -29,7 +39,9 @@ FOLDER = Path(
 LONGEST_LABEL = 40
 # Ten minutes at 30 frames a second; a longer one is a forgotten camera or not ours.
 MOST_FRAMES = 18_000
-_BYTES_PER_FRAME = (LANDMARKS * 3 + BLENDSHAPES + 16) * 4 + 8
+_BYTES_PER_FRAME = (LANDMARKS * 3 + BLENDSHAPES + 16 + 2 * HAND * 3 + UPPER * 4) * 4 + PARTS + 8
+_FACE_ARRAYS = ("landmarks", "blendshapes", "pose")
+_BODY_ARRAYS = ("hands", "upper", "seen")
 
 
 @dataclass(frozen=True)
@@ -38,6 +50,11 @@ class Take:
 
     landmarks: float32 (n, 478, 3). blendshapes: float32 (n, 52). pose: float32 (n, 4, 4).
     size: (width, height) of the frames in pixels. time_ms: int64 (n,), from the take's start.
+
+    A holistic take has also hands: float32 (n, 2, 21, 3), the left and the right one, upper:
+    float32 (n, 23, 4), and seen: bool (n, 4), whether the face, the left hand, the right hand and
+    the upper body were. The numbers of what was not seen are NaN, so that nobody takes them for
+    a place.
     """
 
     label: str
@@ -46,17 +63,23 @@ class Take:
     pose: np.ndarray
     size: tuple[int, int]
     time_ms: np.ndarray
+    hands: np.ndarray | None = None
+    upper: np.ndarray | None = None
+    seen: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.landmarks)
-        for name, shape in (
-            ("landmarks", (n, LANDMARKS, 3)),
-            ("blendshapes", (n, BLENDSHAPES)),
-            ("pose", (n, 4, 4)),
-            ("time_ms", (n,)),
-        ):
-            if getattr(self, name).shape != shape:
-                raise ValueError(f"{name} is {getattr(self, name).shape}, not {shape}")
+        shapes = {
+            "landmarks": (n, LANDMARKS, 3),
+            "blendshapes": (n, BLENDSHAPES),
+            "pose": (n, 4, 4),
+            "time_ms": (n,),
+        }
+        if self.kind == "holistic":
+            shapes |= {"hands": (n, 2, HAND, 3), "upper": (n, UPPER, 4), "seen": (n, PARTS)}
+        for name, shape in shapes.items():
+            if np.shape(getattr(self, name)) != shape:
+                raise ValueError(f"{name} is {np.shape(getattr(self, name))}, not {shape}")
         if not 0 < n <= MOST_FRAMES:
             raise ValueError(f"it has {n} frames")
         if min(self.size) < 1:
@@ -66,9 +89,56 @@ class Take:
         return len(self.landmarks)
 
     @property
+    def kind(self) -> Kind:
+        """What was recorded: a face, or face, hands and shoulders."""
+        parts = (self.hands, self.upper, self.seen)
+        return "face" if all(part is None for part in parts) else "holistic"
+
+    @property
     def features(self) -> np.ndarray:
-        """Feature vectors of all frames, float32 (n, 1486)."""
-        return feature_vectors(self.landmarks, self.blendshapes, np.array(self.size))
+        """Feature vectors of all frames: float32 (n, 1486) of a face, (n, 1714) holistic."""
+        if self.hands is None or self.upper is None or self.seen is None:
+            return feature_vectors(self.landmarks, self.blendshapes, np.array(self.size))
+        return holistic_vectors(
+            self.landmarks,
+            self.blendshapes,
+            self.hands,
+            self.upper,
+            self.seen,
+            np.array(self.size),
+        )
+
+    @property
+    def faces(self) -> Take | None:
+        """The frames with a face as a take of the face alone; None where there are none."""
+        if self.seen is None:
+            return self
+        there = self.seen[:, FACE_PART]
+        if not there.any():
+            return None
+        arrays = {name: getattr(self, name)[there] for name in (*_FACE_ARRAYS, "time_ms")}
+        return Take(self.label, size=self.size, **arrays)
+
+    def thinned(self, most: int) -> Take:
+        """This take, or where it has more frames so many of them, evenly spread."""
+        if len(self) <= most:
+            return self
+        even = np.linspace(0, len(self) - 1, most).astype(int)
+        arrays = {
+            name: part[even]
+            for name in (*_FACE_ARRAYS, "time_ms", *_BODY_ARRAYS)
+            if (part := getattr(self, name)) is not None
+        }
+        return Take(self.label, size=self.size, **arrays)
+
+    def of_kind(self, kind: Kind) -> Take | None:
+        """This take for a model of this kind; None where it holds nothing for one.
+
+        A holistic take holds a face as well; a take of a face alone knows nothing of hands.
+        """
+        if kind == "face":
+            return self.faces
+        return self if self.kind == "holistic" else None
 
     @classmethod
     def of_faces(cls, label: str, faces: Sequence[Face], time_ms: Sequence[int]) -> Take:
@@ -86,6 +156,36 @@ class Take:
             np.stack([face.pose for face in faces]),
             faces[0].size,
             np.array([t - start for t in time_ms], np.int64),
+        )
+
+    @classmethod
+    def of_bodies(cls, label: str, bodies: Sequence[Body], time_ms: Sequence[int]) -> Take:
+        """A take of persons that were found in frames of one size, one a frame."""
+        if not bodies:
+            raise UserError(
+                f"Nobody was found, so nothing was recorded for '{label}'. More light from the "
+                "front helps; sit so that your shoulders are in the picture."
+            )
+
+        def stacked(parts: Sequence[np.ndarray | None], shape: tuple[int, ...]) -> np.ndarray:
+            absent = np.full(shape, np.nan, np.float32)
+            return np.stack([absent if part is None else part for part in parts])
+
+        faces = [body.face for body in bodies]
+        left = stacked([body.left for body in bodies], (HAND, 3))
+        right = stacked([body.right for body in bodies], (HAND, 3))
+        upper = [body.upper for body in bodies]
+        parts = [(body.face, body.left, body.right, body.upper) for body in bodies]
+        return cls(
+            check_label(label),
+            stacked([None if face is None else face.landmarks for face in faces], (LANDMARKS, 3)),
+            stacked([None if face is None else face.blendshapes for face in faces], (BLENDSHAPES,)),
+            stacked([None if face is None else face.pose for face in faces], (4, 4)),
+            bodies[0].size,
+            np.array([t - time_ms[0] for t in time_ms], np.int64),
+            np.stack([left, right], axis=1),
+            stacked(upper, (UPPER, 4)),
+            np.array([[part is not None for part in one] for one in parts]),
         )
 
 
@@ -116,14 +216,7 @@ def write(take: Take, folder: Path = FOLDER) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                landmarks=take.landmarks.astype(np.float32),
-                blendshapes=take.blendshapes.astype(np.float32),
-                pose=take.pose.astype(np.float32),
-                size=np.array(take.size, np.int32),
-                time_ms=take.time_ms.astype(np.int64),
-            )
+            np.savez_compressed(file, **_arrays(take))  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
         # A link fails where the name is taken, so two recordings can never replace each other.
@@ -141,6 +234,29 @@ def write(take: Take, folder: Path = FOLDER) -> Path:
     return path
 
 
+def _arrays(take: Take) -> dict[str, np.ndarray]:
+    """What a file holds of this take."""
+    arrays = {name: getattr(take, name).astype(np.float32) for name in _FACE_ARRAYS}
+    arrays |= {"size": np.array(take.size, np.int32), "time_ms": take.time_ms.astype(np.int64)}
+    if take.hands is not None and take.upper is not None and take.seen is not None:
+        arrays |= {"hands": take.hands.astype(np.float32), "upper": take.upper.astype(np.float32)}
+        arrays["seen"] = take.seen.astype(bool)
+    return arrays
+
+
+def _check_numbers(take: Take) -> None:
+    """ValueError where something seen has a number that is none, or something unseen has one."""
+    seen = np.ones((len(take), PARTS), bool) if take.seen is None else take.seen
+    parts = [(getattr(take, name), seen[:, FACE_PART]) for name in _FACE_ARRAYS]
+    if take.hands is not None and take.upper is not None:
+        parts += [(take.hands, seen[:, LEFT_PART : RIGHT_PART + 1])]
+        parts += [(take.upper, seen[:, UPPER_PART])]
+    for array, there in parts:
+        numbers = np.isfinite(array).reshape(*there.shape, -1)
+        if not numbers[there].all() or numbers[~there].any():
+            raise ValueError("its numbers are not those of a take")
+
+
 def read(path: Path) -> Take:
     """The take in this file; UserError where it is damaged, foreign or far too large."""
     try:
@@ -150,14 +266,17 @@ def read(path: Path) -> Take:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {
                 name: stored[name]
-                for name in ("landmarks", "blendshapes", "pose", "size", "time_ms")
+                for name in (*_FACE_ARRAYS, "size", "time_ms", *_BODY_ARRAYS)
+                if name not in _BODY_ARRAYS or name in stored.files
             }
         if arrays["size"].shape != (2,) or not all(
-            array.dtype.kind in "iuf" and np.isfinite(array).all() for array in arrays.values()
+            array.dtype.kind in ("b" if name == "seen" else "iuf") for name, array in arrays.items()
         ):
             raise ValueError("its numbers are not those of a take")
         width, height = (int(side) for side in arrays.pop("size"))
-        return Take(path.parent.name, size=(width, height), **arrays)
+        take = Take(path.parent.name, size=(width, height), **arrays)
+        _check_numbers(take)
+        return take
     except (
         *(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError),
         MemoryError,  # an array's header may claim petabytes
@@ -168,23 +287,95 @@ def read(path: Path) -> Take:
         ) from None
 
 
-def paths(folder: Path = FOLDER) -> list[Path]:
-    """The files of all takes under this folder, by label, oldest first."""
-    return sorted(
-        path for path in folder.glob("*/*.npz") if not path.name.startswith(".") and path.is_file()
-    )
+def paths(folder: Path = FOLDER, label: str | None = None) -> list[Path]:
+    """The files of all takes under this folder, or of one label, by label, oldest first."""
+    if label is None:
+        labels = sorted(entry.name for entry in _entries(folder) if entry.is_dir())
+        return [path for name in labels for path in paths(folder, name)]
+    # Directory entries know what they are: ten thousand takes are listed in 0.1 s.
+    names = (entry.name for entry in _entries(folder / label) if entry.is_file())
+    return [
+        folder / label / name
+        for name in sorted(names)
+        if name.endswith(".npz") and not name.startswith(".")
+    ]
+
+
+def newest(folder: Path = FOLDER, count: int = 1) -> dict[str, list[Path]]:
+    """The files of the last takes of each label, at most so many a label, oldest first."""
+    found: dict[str, list[Path]] = {}
+    for path in paths(folder):
+        found.setdefault(path.parent.name, []).append(path)
+    return {label: mine[-count:] for label, mine in found.items()}
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def read_all(folder: Path = FOLDER) -> tuple[list[Take], list[str]]:
     """All takes under this folder, and a sentence about each file that could not be read."""
+    return read_paths(paths(folder))
+
+
+def read_paths(
+    chosen: Iterable[Path], most_frames: int = MOST_FRAMES
+) -> tuple[list[Take], list[str]]:
+    """The takes in these files, and a sentence about each file that could not be read.
+
+    most_frames: of a longer take so many are kept, evenly. A file that is gone by now was deleted
+    or renamed meanwhile: that is no problem of it.
+    """
     takes: list[Take] = []
     problems: list[str] = []
-    for path in paths(folder):
+    for path in chosen:
         try:
-            takes.append(read(path))
+            takes.append(read(path).thinned(most_frames))
         except UserError as error:
-            problems.append(str(error))
+            if path.exists():
+                problems.append(str(error))
     return takes, problems
+
+
+def rename(folder: Path, old: str, new: str) -> str:
+    """Gives all takes of a label another name, or another label's, and returns it as stored.
+
+    A training that reads meanwhile finds each take under one name or the other.
+    """
+    new = check_label(new)
+    if new == old:
+        return new
+    source, target = folder / old, folder / new
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for path in paths(folder, old):
+            place = target / path.name
+            while place.exists():  # two labels become one, and two takes have the same name
+                place = target / f"{path.stem[:-4]}{secrets.token_hex(2)}.npz"
+            path.rename(place)
+        if source.is_dir() and not any(source.iterdir()):
+            source.rmdir()
+    except OSError as error:
+        raise UserError(
+            f"'{old}' could not be renamed ({error.strerror or error}). No take is lost: what was "
+            f"not renamed yet is still under '{old}'. Try again."
+        ) from error
+    return new
+
+
+def delete_all(folder: Path = FOLDER) -> None:
+    """Deletes every take under this folder, damaged and half-written ones too."""
+    for path in folder.glob("*/*.npz*"):
+        path.unlink(missing_ok=True)
+    for path in folder.glob("*/.*.npz.partial"):
+        path.unlink(missing_ok=True)
+    for label in folder.glob("*"):
+        if label.is_dir() and not label.is_symlink() and not any(label.iterdir()):
+            label.rmdir()
 
 
 def restore(path: Path, content: bytes) -> None:

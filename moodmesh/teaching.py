@@ -20,9 +20,14 @@ from tempfile import TemporaryDirectory
 
 from moodmesh import bundle, takes
 from moodmesh.face import Face
+from moodmesh.holistic import Body, Kind
 from moodmesh.recording import SECONDS, Recording
 
 COUNTDOWN_S = 3.0
+# Held for longer than this, the button's release was lost on its way.
+MOST_HELD_S = 30.0
+# A training that was cancelled ends at once, unless it is writing its model.
+_PATIENCE_S = 10.0
 # Training gives way to the live picture, which has to be on time.
 NICENESS = 10
 _TRAIN = Path(__file__).resolve().parent.parent / "train.py"
@@ -37,23 +42,35 @@ class Phase(Enum):
 
 
 class LiveTake:
-    """A take of the live stream: a countdown, then so many seconds; :meth:`see` is its watcher."""
+    """A take of the live stream: a countdown, then so many seconds; :meth:`see` is its watcher.
+
+    One that is held has no countdown and goes on until :meth:`stop`.
+    """
 
     def __init__(
-        self, label: str, seconds: float = SECONDS, countdown_s: float = COUNTDOWN_S
+        self,
+        label: str,
+        seconds: float = SECONDS,
+        countdown_s: float = COUNTDOWN_S,
+        kind: Kind = "face",
+        held: bool = False,
     ) -> None:
         self._lock = threading.Lock()
-        self._recording = Recording(label)
-        self._begins_s = time.monotonic() + countdown_s
-        self._ends_s = self._begins_s + seconds
-        self.label = self._recording.label
-        self.seconds = seconds
+        self._recording = Recording(label, kind)
+        self.label, self.kind, self.held = self._recording.label, kind, held
+        self.seconds = MOST_HELD_S if held else seconds
+        self._begins_s = time.monotonic() + (0.0 if held else countdown_s)
+        self._ends_s = self._begins_s + self.seconds
 
-    def see(self, face: Face | None, time_ms: int, brightness: float) -> None:
+    def see(self, found: Face | Body | None, time_ms: int, brightness: float) -> None:
         """One frame of the stream."""
         if self.phase is Phase.RECORDING:
             with self._lock:
-                self._recording.add(face, time_ms, brightness)
+                self._recording.add(found, time_ms, brightness)
+
+    def stop(self) -> None:
+        """Ends it now; what was recorded stays."""
+        self._ends_s = min(self._ends_s, time.monotonic())
 
     @property
     def phase(self) -> Phase:
@@ -74,7 +91,7 @@ class LiveTake:
     def samples(self) -> int:
         """How many frames with a face there are so far."""
         with self._lock:
-            return len(self._recording.faces)
+            return len(self._recording.found)
 
     def recording(self) -> Recording:
         """What was recorded, once it is done."""
@@ -102,7 +119,9 @@ class Training:
 class TrainingRun:
     """A personal training in its own process."""
 
-    def __init__(self, data: Path = takes.FOLDER, out: Path = bundle.PERSONAL) -> None:
+    def __init__(
+        self, data: Path = takes.FOLDER, out: Path = bundle.PERSONAL, kind: Kind | None = None
+    ) -> None:
         self._folder = TemporaryDirectory(prefix="moodmesh-")
         self._progress = Path(self._folder.name) / "progress.jsonl"
         self._errors = Path(self._folder.name) / "errors.txt"
@@ -114,6 +133,7 @@ class TrainingRun:
                     *(sys.executable, str(_TRAIN), "personal"),
                     *("--data", str(data), "--out", str(out)),
                     *("--progress", str(self._progress)),
+                    *(("--kind", kind) if kind else ()),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -125,6 +145,14 @@ class TrainingRun:
         self._cancelled = True
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> None:
+        """Returns when the process is over; one that was cancelled and hangs is ended."""
+        try:
+            self._process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     @property
     def state(self) -> Training:

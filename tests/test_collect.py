@@ -14,6 +14,7 @@ import pytest
 
 from moodmesh import collecting, recording, takes
 from moodmesh.errors import UserError
+from moodmesh.holistic import Kind
 from moodmesh.recording import Recording, Seen, in_frame_of
 from tests import warped_face
 from tests.warped_face import View
@@ -154,8 +155,8 @@ def test_a_camera_that_vanishes_keeps_what_was_recorded(
 def test_ctrl_c_keeps_what_was_recorded(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(path: Path, seconds: float | None) -> Iterator[Seen]:
-        for number, seen in enumerate(recording.video(path, seconds)):
+    def interrupted(path: Path, seconds: float | None, kind: Kind) -> Iterator[Seen]:
+        for number, seen in enumerate(recording.video(path, seconds, kind)):
             if number == 12:
                 signal.raise_signal(signal.SIGINT)
             yield seen
@@ -183,7 +184,8 @@ def test_the_window_shows_a_picture_whatever_the_state(
 ) -> None:
     with recording.FaceFinder() as finder:
         rgb = warped_face.render(expression) if expression else warped_face.empty()
-        seen = Seen(rgb, 0, finder.find(rgb))
+        found = finder.find(rgb)
+    seen = Seen(rgb, 0, found[0] if found else None)
     shown = collecting.picture(seen, state, 2.5, 7, kept)
     assert shown.shape == rgb.shape and shown.dtype == np.uint8
     assert (shown[440:, :] != rgb[440:, ::-1, ::-1]).any()

@@ -19,7 +19,7 @@ from moodmesh.errors import UserError
 from moodmesh.features import mirror
 from moodmesh.takes import Take
 from moodmesh.training.augment import mirror_is_another_label, vary
-from moodmesh.training.personal import MOST_TAKES_A_LABEL, gather
+from moodmesh.training.personal import MOST_TAKES_A_LABEL, gather, read_newest
 from tests import warped_face
 from tests.warped_face import View
 
@@ -78,7 +78,13 @@ def test_record_train_and_read_takes_from_elsewhere(recorded: Path, tmp_path: Pa
     made = bundle.read(out)
     assert made.labels == tuple(sorted(LABELS))
     assert made.trained_on["takes"] == dict.fromkeys(LABELS, 2)
-    assert made.metrics["held_out"]["frames"] == 6 * 30
+    held_out = made.metrics["held_out"]
+    assert held_out["frames"] == 6 * 30
+    before = held_out["general"]
+    # The general model has no 'pucker': the two are compared on what both know.
+    assert before["labels"] == ["happy", "surprise"] and before["frames"] == 4 * 30
+    assert before["accuracy"] < before["personal_accuracy"] <= 1
+    assert "the general model reads" in done.stdout
     assert all(
         made.has(name)
         for name in ("curves.png", "confusion_matrix.png", "architecture.png", "history.csv")
@@ -183,8 +189,9 @@ def test_a_left_and_a_right_expression_are_not_mirrored_into_each_other() -> Non
     mean = take.features.mean(axis=0)
     crooked = mean.copy()
     crooked[: 478 * 3].reshape(478, 3)[61:100, 1] += 0.3
-    assert mirror_is_another_label(np.stack([crooked, mirror(crooked)]))
-    assert not mirror_is_another_label(np.stack([mean, crooked]))
+    for others, answer in ((mirror(crooked), True), (mean, False)):
+        means = np.stack([crooked, others])
+        assert mirror_is_another_label(means, mirror(means)) is answer
 
 
 def test_a_take_deleted_while_training_reads_is_left_out(tmp_path: Path) -> None:
@@ -195,3 +202,22 @@ def test_a_take_deleted_while_training_reads_is_left_out(tmp_path: Path) -> None
     with pytest.raises(UserError, match=r"cannot be opened|not a take"):
         takes.read(gone)
     assert listed == [kept, gone] and takes.read(kept).label == "happy"
+
+
+def test_a_label_renamed_while_training_reads_is_learned_under_one_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for label in ("happy", "sad"):
+        for seed in range(2):
+            takes.write(frame(label, seed), tmp_path)
+    read, renamed = takes.read, []
+
+    def renamed_in_the_middle(path: Path) -> Take:
+        if path.parent.name == "sad" and not renamed:
+            renamed.append(takes.rename(tmp_path, "sad", "blue"))
+        return read(path)
+
+    monkeypatch.setattr(takes, "read", renamed_in_the_middle)
+    recorded, problems = read_newest(tmp_path)
+    assert sorted(take.label for take in recorded) == ["blue", "blue", "happy", "happy"]
+    assert not problems

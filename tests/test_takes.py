@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import pickle
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ from moodmesh.errors import UserError
 from moodmesh.face import Face
 from moodmesh.features import feature_vector
 from moodmesh.takes import Take
+from moodmesh.training.personal import read_newest
 
 
 def made_up(label: str = "happy", frames: int = 3, seed: int = 0) -> Take:
@@ -224,3 +226,59 @@ def test_deleting_the_last_take_deletes_its_label(tmp_path: Path) -> None:
 
 def test_a_folder_that_does_not_exist_holds_no_takes(tmp_path: Path) -> None:
     assert takes.read_all(tmp_path / "none") == ([], [])
+
+
+def test_a_label_is_renamed_and_joined_and_no_take_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = iter(["aaaa", "aaaa", "bbbb"])
+    monkeypatch.setattr(takes.secrets, "token_hex", lambda _: next(drawn))
+    for label in ("wow", "surprise"):
+        takes.write(made_up(label, seed=len(label)), tmp_path)
+    assert takes.rename(tmp_path, "wow", " surprise ") == "surprise"
+    good, problems = takes.read_all(tmp_path)
+    assert [take.label for take in good] == ["surprise"] * 2 and not problems
+    assert not np.array_equal(good[0].landmarks, good[1].landmarks)
+    assert [path.name for path in tmp_path.iterdir()] == ["surprise"]
+    for name in ("../elsewhere", "", "a/b"):
+        with pytest.raises(UserError):
+            takes.rename(tmp_path, "surprise", name)
+    assert len(takes.paths(tmp_path, "surprise")) == 2
+
+
+def test_takes_that_go_while_they_are_read_are_no_problem(tmp_path: Path) -> None:
+    kept, gone = (takes.write(made_up(label), tmp_path) for label in ("happy", "sad"))
+    takes.delete(gone)
+    good, problems = takes.read_paths([kept, gone])
+    assert [take.label for take in good] == ["happy"] and not problems
+
+
+def test_everything_is_deleted_damaged_and_half_written_files_too(tmp_path: Path) -> None:
+    path = takes.write(made_up(), tmp_path)
+    (path.parent / "20260101T000000Z-0000.npz").write_bytes(b"damaged")
+    (path.parent / ".20260101T000000Z-0000.npz.partial").write_bytes(b"half")
+    (tmp_path / "README.md").write_text("stays")
+    takes.delete_all(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+
+
+def test_ten_thousand_takes_are_listed_fast_and_the_newest_are_read(tmp_path: Path) -> None:
+    path = takes.write(made_up(), tmp_path)
+    for label in range(100):
+        folder = tmp_path / f"label {label:02}"
+        folder.mkdir()
+        for number in range(100):
+            os.link(path, folder / f"20260101T{number:06}Z-0000.npz")
+    began_s = time.monotonic()
+    newest = takes.newest(tmp_path, 2)
+    assert time.monotonic() - began_s < 3  # 0.1 s on a free machine
+    assert len(newest) == 101 and len(takes.paths(tmp_path)) == 10_001
+    assert [path.name for path in newest["label 42"]] == [
+        "20260101T000098Z-0000.npz",
+        "20260101T000099Z-0000.npz",
+    ]
+    began_s = time.monotonic()
+    recorded, problems = read_newest(tmp_path)
+    # So many labels leave six takes each: the memory of 600 takes, not of ten thousand.
+    assert len(recorded) == 100 * 5 + 1 and not problems
+    assert time.monotonic() - began_s < 30

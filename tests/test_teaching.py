@@ -70,3 +70,13 @@ def test_a_half_written_line_of_progress_waits_for_the_rest(tmp_path: Path) -> N
     state = _read(path)
     assert (state.stage, state.fraction, state.left_s) == ("Training", 0.5, 3.0)
     assert np.allclose([row["accuracy"] for row in state.curve], [0.5])
+
+
+def test_a_held_take_begins_at_once_and_ends_when_let_go(happy_face: Face) -> None:
+    live = LiveTake("happy", held=True)
+    assert live.phase is Phase.RECORDING
+    for number in range(3):
+        live.see(happy_face, 40 * number, 100.0)
+    live.stop()
+    live.see(happy_face, 200, 100.0)
+    assert live.phase is Phase.DONE and live.samples == 3

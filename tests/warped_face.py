@@ -9,7 +9,7 @@ mirroring come on top.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -318,11 +318,16 @@ def _played(clips: Sequence[Clip], fps: float, seed: int) -> Iterator[np.ndarray
 
 def write_video(path: Path, clips: Sequence[Clip], fps: int = FPS, seed: int = 0) -> Path:
     """Writes (expression or None, seconds[, view[, held]]) in turn as a video; returns path."""
+    return write_frames(path, _played(clips, fps, seed), fps)
+
+
+def write_frames(path: Path, pictures: Iterable[np.ndarray], fps: int) -> Path:
+    """Writes pictures, uint8 (HEIGHT, WIDTH, 3), as a video; returns path."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=fps)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.bit_rate = 4_000_000
-        for frame in _played(clips, fps, seed):
+        for frame in pictures:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
         container.mux(stream.encode(None))
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,9 @@ from moodmesh.colours import hex_of, shape_of
 from moodmesh.errors import UserError
 from moodmesh.face import connections
 from moodmesh.features import frontal_landmarks
+from moodmesh.holistic import UPPER, Kind, skeletons
+from moodmesh.holistic_features import shoulder_places
+from moodmesh.live import Snapshot
 from moodmesh.mood import VALENCE_AROUSAL
 from moodmesh.pages import camera, session
 from moodmesh.pages.component import component
@@ -24,6 +28,8 @@ from moodmesh.recording import SECONDS
 from moodmesh.takes import Take
 from moodmesh.teaching import LiveTake, Phase, TrainingRun
 
+# A personal model has about 6 MB.
+LARGEST_MODEL_MB = 20
 # A countdown has to be seen to move.
 LOOK_SECONDS = 0.3
 TRAINING_SECONDS = 0.5
@@ -33,6 +39,14 @@ DRAWN_TAKES = 8
 DRAWN_FRAMES, DRAWN_WIDTH, DRAWN_HEIGHT = 8, 72, 88
 # Eye distances that the small mesh shows: a face is about 2.6 wide and 3.2 high.
 _EYES_TO_PIXELS = 22
+# Shoulder widths that it shows of a person, and where the middle between the shoulders stands.
+_SHOULDERS_TO_PIXELS, _SHOULDERS_AT = 30, 0.72
+KINDS: dict[Kind, str] = {"face": "Face only", "holistic": "Face, hands and shoulders"}
+_KIND_HELP = {
+    "face": "The quickest, and all that an expression needs.",
+    "holistic": "For signs such as a thumbs up or a facepalm. It takes this machine more work, so "
+    "the picture moves less smoothly.",
+}
 
 
 @dataclass
@@ -40,13 +54,15 @@ class Teaching:
     """What this visitor is in the middle of.
 
     added: labels without a take yet. said: what to tell about the last take.
-    removed: the last deleted take's path and content, for undo.
+    removed: the last deleted takes' paths and contents, for undo.
+    kind: what the model is to look at.
     """
 
+    kind: Kind = "face"
     added: list[str] = field(default_factory=list)
     live: LiveTake | None = None
     said: list[str] = field(default_factory=list)
-    removed: tuple[Path, bytes] | None = None
+    removed: list[tuple[Path, bytes]] = field(default_factory=list)
     training: TrainingRun | None = None
     outcome: str | None = None
 
@@ -55,6 +71,17 @@ def _teaching() -> Teaching:
     state = st.session_state.setdefault("teaching", Teaching())
     assert isinstance(state, Teaching)
     return state
+
+
+def forget() -> None:
+    """Stops what would still write something, and lets go of all takes and models in memory."""
+    state = st.session_state.pop("teaching", None)
+    if state is not None and state.training is not None:
+        state.training.cancel()
+        state.training.wait()
+    st.session_state.pop("try_classifiers", None)
+    _take.clear()
+    _bundle.clear()
 
 
 def page() -> None:
@@ -67,7 +94,8 @@ def page() -> None:
             if visitor.camera is Camera.OFF:
                 camera.lobby(visitor, "Teach it your own face")
             else:
-                camera.show(visitor)
+                camera.show(visitor, looks_at=_looks_at(visitor, teaching))
+        _choose_kind(teaching)
         # A fragment of its own: redrawing the page while the camera connects would make it start
         # again.
         live = LOOK_SECONDS if visitor.camera is Camera.ON else None
@@ -80,13 +108,43 @@ def page() -> None:
         _try(visitor)
 
 
+def _choose_kind(teaching: Teaching) -> None:
+    def choose() -> None:
+        teaching.kind = st.session_state["teach_kind"] or "face"
+
+    st.segmented_control(
+        "What the model looks at",
+        list(KINDS),
+        default=teaching.kind,
+        required=True,
+        format_func=KINDS.__getitem__,
+        key="teach_kind",
+        on_change=choose,  # before the page is drawn, for the video comes first
+        disabled=teaching.live is not None or teaching.training is not None,
+    )
+    st.caption(_KIND_HELP[teaching.kind])
+
+
+def _looks_at(visitor: Session, teaching: Teaching) -> Kind:
+    # The model under "Try" may need the hands even while a face is shown.
+    personal = _kind_of(visitor.person.model) if session.has_personal() else None
+    return "holistic" if "holistic" in (teaching.kind, personal) else "face"
+
+
+def _kind_of(folder: Path) -> Kind | None:
+    try:
+        return _bundle(folder, (folder / bundle.MANIFEST).stat().st_mtime).kind
+    except (UserError, OSError):
+        return None
+
+
 # --- what is stored ---------------------------------------------------------------------------
 
 
 def _stored() -> dict[str, list[Path]]:
     """The files of all takes by label, oldest first."""
     found: dict[str, list[Path]] = {}
-    for path in takes.paths():
+    for path in takes.paths(session.person().takes):
         found.setdefault(path.parent.name, []).append(path)
     return found
 
@@ -100,7 +158,10 @@ def _take(path: Path, changed: float) -> Take | str:
         return str(error)
 
 
-def _readable(paths: list[Path]) -> tuple[list[tuple[Path, Take]], list[str]]:
+def _readable(
+    paths: list[Path], kind: Kind | None = None
+) -> tuple[list[tuple[Path, Take]], list[str]]:
+    """Those takes of these files that serve a model of this kind, and what is wrong with others."""
     good: list[tuple[Path, Take]] = []
     problems: list[str] = []
     for path in paths:
@@ -109,7 +170,7 @@ def _readable(paths: list[Path]) -> tuple[list[tuple[Path, Take]], list[str]]:
         take = _take(path, path.stat().st_mtime)
         if isinstance(take, str):
             problems.append(take)
-        else:
+        elif kind in (None, "face", take.kind):
             good.append((path, take))
     return good, problems
 
@@ -141,17 +202,47 @@ def _record(visitor: Session, teaching: Teaching, stored: dict[str, list[Path]])
         type="primary",
         icon=":material/radio_button_checked:",
         disabled=not (ready and label) or teaching.live is not None,
-        help=None if ready and label else "Turn on the camera and choose an expression first.",
+        help=None if ready and label else _FIRST,
     )
+    with row:
+        component("hold")(
+            key="hold",
+            data={
+                "text": "Hold to record",
+                "disabled": not (ready and label),
+                "help": "Records as long as you hold it." if ready and label else _FIRST,
+            },
+            on_held_change=lambda: _held(visitor, teaching, label),
+        )
     if visitor.camera is not Camera.OFF and camera.off_button(visitor, row):
         st.rerun()
-    if pressed and stream is not None and label:
-        teaching.live = LiveTake(label)
-        teaching.said = []
-        stream.watch(teaching.live.see)
+    if pressed and label:
+        _begin(visitor, teaching, LiveTake(label, kind=teaching.kind))
     _recording(visitor, teaching)
+    if ready and teaching.live is None and stream is not None:
+        st.caption(quality.at_once(stream.snapshot.face, stream.snapshot.dark) or "\u00a0")
     for line in teaching.said:
         st.markdown(line)
+
+
+_FIRST = "Turn on the camera and choose an expression first."
+
+
+def _begin(visitor: Session, teaching: Teaching, live: LiveTake) -> None:
+    if visitor.stream is None:
+        return
+    teaching.live = live
+    teaching.said = []
+    visitor.stream.watch(live.see)
+
+
+def _held(visitor: Session, teaching: Teaching, label: str | None) -> None:
+    """The button that is held was pressed or let go."""
+    if st.session_state["hold"].held != "pressed":
+        if teaching.live is not None and teaching.live.held:
+            teaching.live.stop()
+    elif label and teaching.live is None:
+        _begin(visitor, teaching, LiveTake(label, kind=teaching.kind, held=True))
 
 
 def _add_label(teaching: Teaching, text: str) -> None:
@@ -173,11 +264,14 @@ def _recording(visitor: Session, teaching: Teaching) -> None:
         return
     if live.phase is Phase.COUNTDOWN:
         st.markdown(f"### Get ready: {int(np.ceil(live.left_s))}")
-        st.progress(0.0, f"Show '{live.label}' and move your head a little while you hold it.")
+        st.progress(0.0, f"Show '{live.label}' and move a little while you hold it.")
     elif live.phase is Phase.RECORDING and visitor.stream and not visitor.stream.ended:
-        st.markdown(f"### Hold it: {int(np.ceil(live.left_s))}")
+        left = "let go to stop" if live.held else f"{int(np.ceil(live.left_s))}"
+        st.markdown(f"### Hold it: {left}")
+        seen = visitor.stream.snapshot
+        wrong = quality.at_once(seen.face, seen.dark, seen.faces > 0)
         done = 1 - live.left_s / live.seconds
-        st.progress(min(1.0, done), f"{live.samples} samples of '{live.label}'")
+        st.progress(min(1.0, done), wrong or f"{live.samples} samples of '{live.label}'")
     else:
         teaching.live = None
         if visitor.stream:
@@ -198,7 +292,7 @@ def _keep(teaching: Teaching, live: LiveTake) -> None:
     ]
     try:
         take = recording.take()
-        takes.write(take)
+        takes.write(take, session.person().takes)
     except UserError as error:
         teaching.said = [f":red[{error}]"]
         return
@@ -215,11 +309,11 @@ def _show(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
         st.markdown(
             "Turn on the camera, choose an expression and hold it for five seconds. Two or more "
             "expressions make a model; three short takes of each, from different distances, make "
-            "a good one. Only the points of your face are kept, never a picture."
+            "a good one. Only points of you are kept, never a picture."
         )
     advice = []
     for label in labels:
-        good, problems = _readable(stored.get(label, [])[-DRAWN_TAKES:])
+        good, problems = _readable(stored.get(label, [])[-DRAWN_TAKES:], teaching.kind)
         (one,) = quality.advice({label: [take for _, take in good]})
         advice.append(one)
         _card(teaching, one, good, len(stored.get(label, [])))
@@ -244,30 +338,48 @@ def _show(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
 def _undo(teaching: Teaching) -> None:
     if teaching.removed:
         try:
-            takes.restore(*teaching.removed)
+            for path, content in teaching.removed:
+                takes.restore(path, content)
         except UserError as error:
             teaching.said = [f":red[{error}]"]
             return
-        teaching.removed = None
+        teaching.removed = []
 
 
 def _card(
     teaching: Teaching, advice: quality.Advice, good: list[tuple[Path, Take]], count: int
 ) -> None:
     label = advice.label
-    text = advice.text or "well shown"
-    st.markdown(f"{shape_of(label)} **{label}** · {count} take{'s' * (count != 1)} · {text}")
-    points, edges = _drawn_mesh()
+    text = f"next: {advice.text}" if advice.text else "well shown"
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    row.markdown(
+        f"{shape_of(label)} **{label}** · {count} take{'s' * (count != 1)} · {text}",
+        width="stretch",
+    )
+    if count:
+        with row:
+            _edit(teaching, label)
+    others = min(count, DRAWN_TAKES) - len(good)
+    if others > 0 and teaching.kind == "holistic":
+        st.caption(f"{others} of the face alone do not count for a model with hands.")
+    mesh, person = _drawn_mesh(), _drawn_person()
     key = f"takes-{label}"
     component("takes_strip")(
         key=key,
         data={
             "label": label,
             "colour": hex_of(label),
-            "edges": edges,
-            "missing": max(0, quality.TAKES - count),
+            "edges": {"face": mesh[1], "holistic": person[1]},
+            "missing": max(0, quality.TAKES - len(good)),
             "takes": [
-                {"id": path.name, "samples": len(take), "frames": _sketch(take, points)}
+                {
+                    "id": path.name,
+                    "samples": len(take),
+                    "kind": take.kind,
+                    "frames": _sketch(take, mesh[0])
+                    if take.kind == "face"
+                    else _sketch_person(take, person[0]),
+                }
                 for path, take in good
             ],
         },
@@ -280,8 +392,49 @@ def _remove(teaching: Teaching, paths: list[Path], key: str) -> None:
     """Deletes the take that was asked for in the strip of this key; it can be put back."""
     for path in paths:
         if path.name == st.session_state[key].removed and path.is_file():
-            teaching.removed = (path, path.read_bytes())
-            takes.delete(path)
+            _take_away(teaching, [path])
+
+
+def _take_away(teaching: Teaching, paths: list[Path]) -> None:
+    teaching.removed = [(path, path.read_bytes()) for path in paths if path.is_file()]
+    for path in paths:
+        takes.delete(path)
+
+
+def _edit(teaching: Teaching, label: str) -> None:
+    """Another name for a label, or none of it any more."""
+    with st.popover("Edit", icon=":material/edit:", help=f"Rename or delete '{label}'"):
+        st.text_input(
+            f"Another name for '{label}'",
+            value=label,
+            max_chars=60,
+            key=f"rename-{label}",
+            on_change=_rename,
+            args=(teaching, label),
+            help="Press Enter to keep it. The takes of a name that exists already are joined.",
+        )
+        st.button(
+            f"Delete all takes of '{label}'",
+            icon=":material/delete:",
+            key=f"delete-{label}",
+            on_click=lambda: _take_away(teaching, takes.paths(session.person().takes, label)),
+        )
+
+
+def _rename(teaching: Teaching, old: str) -> None:
+    text = st.session_state[f"rename-{old}"]
+    try:
+        new = takes.rename(session.person().takes, old, text)
+    except UserError as error:
+        teaching.said = [f":red[{error}]"]
+        return
+    if old in teaching.added:
+        teaching.added[teaching.added.index(old)] = new
+    teaching.removed = []  # it would come back under the old name
+    if st.session_state.get("teach_label") == old:
+        st.session_state["chosen_label"] = new
+    if new != old:
+        teaching.said = [f"'{old}' is called '{new}' now."]
 
 
 @st.cache_resource(show_spinner=False)
@@ -302,6 +455,38 @@ def _sketch(take: Take, points: list[int]) -> list[list[float]]:
     return rounded
 
 
+@st.cache_resource(show_spinner=False)
+def _drawn_person() -> tuple[list[int], list[list[int]]]:
+    """The mesh's points, and the edges of mesh, upper body, left and right hand as indices into
+    those points, then the upper body's, then the hands'."""
+    points, edges = _drawn_mesh()
+    bones = skeletons()
+    upper = bones["upper"] + len(points)
+    left = bones["hand"] + len(points) + UPPER
+    right = left + bones["hand"].max() + 1
+    return points, [*edges, *upper.tolist(), *left.tolist(), *right.tolist()]
+
+
+def _sketch_person(take: Take, points: list[int]) -> list[list[float | None]]:
+    """As :func:`_sketch` of face, shoulders and hands; None where a part was not seen."""
+    assert take.hands is not None and take.upper is not None and take.seen is not None
+    chosen = np.linspace(0, len(take) - 1, min(DRAWN_FRAMES, len(take))).astype(int)
+    parts = [
+        take.landmarks[chosen][:, points, :2],
+        take.upper[chosen][:, :, :2],
+        take.hands[chosen][:, 0, :, :2],
+        take.hands[chosen][:, 1, :, :2],
+    ]
+    places = shoulder_places(
+        np.concatenate(parts, axis=1), take.landmarks[chosen], take.upper[chosen],
+        take.seen[chosen], np.array(take.size),
+    )  # fmt: skip
+    places = places * _SHOULDERS_TO_PIXELS * np.array([-1, 1])
+    places += np.array([DRAWN_WIDTH / 2, DRAWN_HEIGHT * _SHOULDERS_AT])
+    flat = np.round(places.reshape(len(chosen), -1), 1)
+    return [[None if np.isnan(x) else float(x) for x in row] for row in flat]
+
+
 # --- 2 Train ----------------------------------------------------------------------------------
 
 
@@ -320,6 +505,9 @@ def _start(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
     if teaching.outcome:
         st.info(teaching.outcome)
     enough = len(stored) >= 2
+    if teaching.kind == "holistic":
+        serving = (_readable(mine[-DRAWN_TAKES:], "holistic")[0] for mine in stored.values())
+        enough = sum(map(bool, serving)) >= 2
     if st.button(
         "Train my model",
         type="primary",
@@ -328,10 +516,11 @@ def _start(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
         help=None if enough else "Show at least two expressions first.",
     ):
         teaching.outcome = None
-        teaching.training = TrainingRun()
+        person = session.person()
+        teaching.training = TrainingRun(person.takes, person.model, teaching.kind)
         st.rerun()
     if session.has_personal():
-        _judgement()
+        _judgement(list(stored))
 
 
 def _progress(teaching: Teaching) -> None:
@@ -354,18 +543,22 @@ def _progress(teaching: Teaching) -> None:
         run.cancel()
 
 
-def _judgement() -> None:
+def _judgement(stored: list[str]) -> None:
     try:
-        made = bundle.read(bundle.PERSONAL)
+        made = bundle.read(session.person().model)
     except UserError as error:
         st.warning(str(error))
         return
+    if gone := [label for label in made.labels if label not in stored]:
+        names = ", ".join(f"'{label}'" for label in gone)
+        st.markdown(f"It still knows {names}, of which there is no take now: train it again.")
     figures = made.metrics.get("held_out", {})
     if figures.get("frames"):
-        st.markdown(
-            f"On takes that it had not seen it reads **{100 * figures['accuracy']:.0f}%** right "
-            f"({figures['frames']} frames). Each take was judged by a model that learned "
-            "without it, so the number says how it does on your next one."
+        _before_and_after(figures)
+        st.caption(
+            f"{figures['frames']} frames of your own takes. Each take was judged by a model that "
+            "learned without it, so the number says how it does on your next one, as long as that "
+            "is recorded like these. Another room or another day can be harder."
         )
     single = [name for name, one in figures.get("by_label", {}).items() if one["takes"] < 2]
     if single:
@@ -374,6 +567,26 @@ def _judgement() -> None:
     if figures.get("frames") and made.has("confusion_matrix.png"):
         with st.expander("What it mixes up"):
             st.image(made.path("confusion_matrix.png").read_bytes())
+
+
+def _before_and_after(figures: dict[str, Any]) -> None:
+    """The general and the personal model on the same takes, which neither had learned from."""
+    share = 100 * figures["accuracy"]
+    before = figures.get("general", {"frames": 0})
+    if not before["frames"]:
+        st.metric("Your model reads right", f"{share:.0f}%")
+        st.caption("The general model knows none of these expressions.")
+        return
+    old, new = 100 * before["accuracy"], 100 * before["personal_accuracy"]
+    left, right = st.columns(2)
+    left.metric("Before: general model", f"{old:.0f}%")
+    right.metric("After: your model", f"{new:.0f}%", f"{new - old:+.0f} points")
+    if before["frames"] < figures["frames"]:
+        known = ", ".join(before["labels"])
+        st.markdown(
+            f"That is of {known}, which both know. Of all that you taught, yours reads "
+            f"**{share:.0f}%** right."
+        )
 
 
 # --- 3 Try ------------------------------------------------------------------------------------
@@ -419,18 +632,23 @@ def _classifier(folder: Path) -> Classifier:
 
 
 def _versus(visitor: Session) -> None:
-    face = visitor.stream.snapshot.face if visitor.stream else None
+    seen = visitor.stream.snapshot if visitor.stream else Snapshot()
     sides = {}
     for side, folder, title in (
         ("left", bundle.GENERAL, "General model"),
-        ("right", bundle.PERSONAL, "Your model"),
+        ("right", visitor.person.model, "Your model"),
     ):
         try:
             classifier = _classifier(folder)
         except (UserError, OSError):
             return
-        seen = classifier.of_face(face) if face is not None else None
-        sides[side] = _side(title, classifier.bundle, seen)
+        if seen.body is not None:
+            said = classifier.of_body(seen.body)
+        elif seen.face is not None and classifier.kind == "face":
+            said = classifier.of_face(seen.face)
+        else:
+            said = None
+        sides[side] = _side(title, classifier.bundle, said)
     component("versus")(key="versus", data=sides)
 
 
@@ -451,15 +669,17 @@ def _carry(visitor: Session) -> None:
     with st.expander("Carry it to another machine", icon=":material/swap_horiz:"):
         if session.has_personal():
             try:
-                content = exchange.pack(bundle.read(bundle.PERSONAL))
+                content = exchange.pack(bundle.read(session.person().model))
             except UserError as error:
                 st.warning(str(error))
             else:
                 st.download_button("Export my model", content, f"my-expressions{exchange.SUFFIX}")
-        upload = st.file_uploader("Import a model", type=["zip"], key="import_model")
+        upload = st.file_uploader(
+            "Import a model", type=["zip"], key="import_model", max_upload_size=LARGEST_MODEL_MB
+        )
         if upload is not None and st.button("Replace my model with it"):
             try:
-                made = exchange.unpack(upload.getvalue(), bundle.PERSONAL)
+                made = exchange.unpack(upload.getvalue(), visitor.person.model)
             except UserError as error:
                 st.error(str(error))
             else:

@@ -13,6 +13,7 @@ function draw(canvas, frame, edges, colour) {
   pen.lineWidth = 1;
   pen.beginPath();
   for (const [from, to] of edges) {
+    if (frame[2 * from] === null || frame[2 * to] === null) continue; // a part that was not seen
     pen.moveTo(frame[2 * from], frame[2 * from + 1]);
     pen.lineTo(frame[2 * to], frame[2 * to + 1]);
   }
@@ -54,7 +55,7 @@ export default function (component) {
   let number = 0;
   const show = () => {
     data.takes.forEach((take, index) => {
-      draw(canvases[index], take.frames[number % take.frames.length], data.edges, data.colour);
+      draw(canvases[index], take.frames[number % take.frames.length], data.edges[take.kind], data.colour);
     });
     number += 1;
   };
