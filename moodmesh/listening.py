@@ -15,7 +15,8 @@ from moodmesh.mood import LOOKS, Mood
 from moodmesh.songs.catalogue import Catalogue, Filters, Song
 from moodmesh.songs.history import Heard, History
 from moodmesh.songs.learning import Learner
-from moodmesh.songs.recommend import Recommendation, default_mode, recommend
+from moodmesh.songs.recommend import POINTED, Recommendation, default_mode, recommend
+from moodmesh.songs.youtube import QUEUE_LINK_LIMIT
 
 QUEUE_LENGTH = 12
 # Songs already heard that stay in the queue, for the 'previous' button.
@@ -55,11 +56,19 @@ class Listening:
     history: History | None = None
     learner: Learner | None = None
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
+    # The song that played when the way began that the queue is on: lift and calm go on from there.
+    _way_after: str | None = None
+    _playlist: tuple[tuple[str, ...], list[Recommendation]] = ((), [])
 
     @property
     def mode_in_use(self) -> str:
         """match, lift or calm."""
         return self.mode or default_mode(self.mood.label)
+
+    @property
+    def looks(self) -> str | None:
+        """The expression that the queue follows, or that it follows the listener's hand."""
+        return POINTED if self.steering is not None else self.mood.label
 
     def follow(self, mood: Mood) -> bool:
         """Takes in the present mood; the rest of the queue follows where it has changed.
@@ -83,9 +92,9 @@ class Listening:
 
     def steer(self, place: tuple[float, float] | None) -> None:
         """Takes the music to a (valence, arousal) on [-1, 1]², or gives it back to the face."""
-        self.steering = None
-        self.follow(Mood(None, {}, *(place or (0.0, 0.0))))
         self.steering = place
+        self.mood = Mood(None, {}, *(place or (0.0, 0.0)))
+        self.refill()
         self.note = "The queue goes where you point" if place else ""
 
     def choose_mode(self, mode: str) -> None:
@@ -99,12 +108,17 @@ class Listening:
         """Other languages, years and so on from the next song on."""
         if filters != self.filters:
             self.filters = filters
-            self.refill()
+            self.refill(anew=False)
             self.note = ""
 
-    def refill(self) -> None:
-        """Replaces everything after the current song."""
+    def refill(self, *, anew: bool = True) -> None:
+        """Replaces everything after the current song.
+
+        anew: whether lift and calm begin at the mood again; else they go on where they are.
+        """
         kept = self._up_to_current()
+        if anew:
+            self._way_after = self.current
         self.queue = kept + self._recommend(kept, QUEUE_LENGTH)
 
     def top_up(self) -> None:
@@ -160,7 +174,7 @@ class Listening:
             self.unplayable.add(song_id)
             self._drop(song_id)
         if kind in TELLING and self.learner:
-            self.refill()
+            self.refill(anew=False)
 
     def began(self, song_id: str) -> None:
         """A song has become the current one."""
@@ -178,6 +192,17 @@ class Listening:
         """The queue from the current song on."""
         return self.queue[max(0, len(self._up_to_current()) - 1) :]
 
+    def playlist(self, count: int = QUEUE_LINK_LIMIT) -> list[Recommendation]:
+        """The queue from the current song on and what would follow, so many songs in all: to take
+        along. The same as long as the queue is.
+        """
+        ahead = self.ahead()
+        ids = tuple(one.song.id for one in ahead)
+        if self._playlist[0] != ids:
+            more = self._recommend(self.queue, max(0, count - len(ahead)))
+            self._playlist = (ids, ahead + more)
+        return self._playlist[1]
+
     def _up_to_current(self) -> list[Recommendation]:
         """The queue up to and with the song that plays; empty before the first."""
         ids = [item.song.id for item in self.queue]
@@ -185,7 +210,9 @@ class Listening:
 
     def _recommend(self, before: Sequence[Recommendation], count: int) -> list[Recommendation]:
         songs: list[Song] = [item.song for item in before]
-        return recommend(
+        # The song that played when the way began is not on it.
+        on_way = bool(before) and before[-1].song.id != self._way_after
+        found = recommend(
             self.catalogue,
             self.mood.valence,
             self.mood.arousal,
@@ -193,7 +220,8 @@ class Listening:
             count,
             filters=self.filters,
             rng=self.rng,
-            expression=self.mood.label,
+            expression=self.looks,
+            start=before[-1].step + 1 if on_way else 0,
             before=songs,
             freshness={**self.freshness, **dict.fromkeys(self.heard, 0.0)},
             exclude=self.disliked | self.unplayable | {song.id for song in songs},
@@ -201,3 +229,4 @@ class Listening:
             if self.learner
             else None,
         )
+        return self.learner.with_reasons(found) if self.learner else found

@@ -145,7 +145,43 @@ def test_a_hand_on_the_map_steers_and_the_face_waits(listening: Listening) -> No
     sad = mean_valence(listening, 0)
     listening.steer((0.8, 0.5))
     assert mean_valence(listening, 0) > sad + 0.3
+    assert "where you point" in listening.queue[0].why
     assert not listening.follow(chosen("sad"))
     listening.steer(None)
     assert listening.follow(chosen("sad"))
     assert mean_valence(listening, 0) < sad + 0.2
+
+
+def play_on(listening: Listening, songs: int) -> None:
+    for _ in range(songs):
+        at = ids(listening).index(listening.current) if listening.current else -1
+        listening.began(ids(listening)[at + 1])
+
+
+def test_a_lift_goes_on_from_where_it_is_after_a_skip(catalogue: Catalogue) -> None:
+    listening = Listening(
+        catalogue, learner=Learner(catalogue), mode="lift", rng=np.random.default_rng(2)
+    )
+    listening.follow(chosen("sad"))
+    play_on(listening, 4)
+    step = listening.ahead()[0].step
+    listening.happened("skipped_early", str(listening.current))
+    assert [one.step for one in listening.ahead()[1:4]] == [step + 1, step + 2, step + 3]
+    listening.follow(chosen("angry"))
+    assert [one.step for one in listening.ahead()[1:4]] == [0, 1, 2]
+
+
+def test_a_lift_that_has_arrived_stays_up(catalogue: Catalogue) -> None:
+    listening = Listening(catalogue, mode="lift", rng=np.random.default_rng(2))
+    listening.follow(chosen("sad"))
+    play_on(listening, 30)
+    assert min(one.step for one in listening.ahead()) >= 29
+
+
+def test_a_playlist_of_fifty_songs_can_be_taken_along(listening: Listening) -> None:
+    listening.follow(chosen("happy"))
+    listening.began(ids(listening)[2])
+    taken = listening.playlist()
+    assert [one.song.id for one in taken[:10]] == ids(listening)[2:12]
+    assert len({one.song.id for one in taken}) == 50
+    assert listening.playlist() is taken

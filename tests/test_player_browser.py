@@ -81,12 +81,13 @@ def visit(server: str, browser: Any, shared_context: Any) -> Iterator[Any]:
         *,
         reachable: bool = True,
         query: str = "",
+        script: str = "",
         **context_options: Any,
     ) -> Page:
         context = browser.new_context(**context_options) if context_options else shared_context
         page = context.new_page()
         opened.append(page if context is shared_context else context)
-        page.add_init_script(f"window.stubSetup = {json.dumps(setup or {})};")
+        page.add_init_script(f"window.stubSetup = {json.dumps(setup or {})};{script}")
         stub_youtube(page, reachable)
         page.goto(f"{server}/?queue={queue}{query}")
         page.locator(".mm-player").wait_for()
@@ -132,6 +133,22 @@ def test_an_unplayable_video_gives_way_to_its_alternative(visit: Any) -> None:
     page.title("Song 1")
     assert page.sounding() == ["alternate02"]
     page.heard("unplayable:song1", "unplayable:song1", "playing:song1")
+
+
+def test_a_late_error_of_a_video_that_was_given_up_is_not_the_new_ones(visit: Any) -> None:
+    page = visit("alternatives", {"failing": {"video000001": 150}})
+    page.press("Play")
+    page.state("playing")
+    page.page.evaluate(
+        """() => {
+            const player = stub.sounding()[0];
+            player.said = "video000001";
+            player.on.onError({ target: player, data: 150 });
+        }"""
+    )
+    page.title("Song 1")
+    assert page.sounding() == ["alternate01"]
+    page.heard("unplayable:song1", "playing:song1")
 
 
 def test_songs_that_cannot_play_are_skipped_whatever_the_reason(visit: Any) -> None:
@@ -382,6 +399,30 @@ def test_the_system_is_told_what_plays(visit: Any) -> None:
     page.state("playing")
     assert page.page.evaluate("navigator.mediaSession.metadata.title") == "Song 1"
     assert page.page.evaluate("navigator.mediaSession.playbackState") == "playing"
+
+
+def test_the_page_itself_sounds_silently_so_that_media_keys_reach_its_queue(visit: Any) -> None:
+    page = visit(
+        script="""const play = HTMLMediaElement.prototype.play;
+        window.sounds = new Set();
+        HTMLMediaElement.prototype.play = function () { sounds.add(this); return play.call(this); };
+        const set = navigator.mediaSession.setActionHandler.bind(navigator.mediaSession);
+        window.keys = {};
+        navigator.mediaSession.setActionHandler = (name, run) => {
+          keys[name] = run;
+          set(name, run);
+        };
+        """
+    )
+    page.press("Play")
+    page.state("playing")
+    page.page.wait_for_function("sounds.size === 1 && [...sounds][0].currentTime > 0")
+    assert page.page.evaluate("[...sounds][0].loop && [...sounds][0].duration === 10")
+    page.page.evaluate("keys.nexttrack()")
+    page.title("Song 2")
+    page.page.evaluate("keys.pause()")
+    page.state("paused")
+    assert page.page.evaluate("[...sounds][0].paused")
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -62,6 +62,7 @@ def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
         (["sad", "--mode", "loud"], "match, lift, calm"),
         (["sad", "--language", "klingon"], r"en \(English\)"),
         (["sad", "-n", "0"], "1 to 500"),
+        (["sad", "--seed", "-1"], "from 0 on"),
     ],
 )
 def test_a_choice_that_does_not_exist_names_the_choices(argv: list[str], named: str) -> None:

@@ -9,7 +9,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +142,15 @@ def test_a_million_rows_end_where_it_is_enough(catalogue: Catalogue) -> None:
     assert len(found.songs) == MOST_SONGS
     assert found.notices[0].startswith("Only the first 20,000")
     assert time.process_time() - began < 10
+
+
+def test_a_million_rows_of_the_same_are_not_read_to_the_end(catalogue: Catalogue) -> None:
+    text = "title,artist\n" + "A,B\n" * 1_000_000
+    began = time.process_time()
+    found = read_own_list(text.encode(), "mine.csv", catalogue)
+    assert time.process_time() - began < 5
+    assert len(found.songs) == 1
+    assert "Only the first 60,000 rows were read." in found.notices
 
 
 def test_hostile_cells_are_harmless(catalogue: Catalogue) -> None:
@@ -506,3 +515,59 @@ def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert embeddable.key_from_environment() is None
     monkeypatch.setenv(embeddable.KEY_VARIABLE, " k ")
     assert embeddable.key_from_environment() == "k"
+
+
+class YouTubeData:
+    """Stands for the Data API: what it was asked, and what it answers."""
+
+    def __init__(self, *answers: embeddable.Answer) -> None:
+        self.answers, self.asked = list(answers), list[set[str]]()
+
+    def __call__(self, videos: Iterable[str], key: str) -> embeddable.Answer:
+        self.asked.append(set(videos))
+        return self.answers.pop(0)
+
+
+def test_refused_videos_are_remembered_and_the_queue_does_without(tmp_path: Path) -> None:
+    songs = [Song("a", "A", "B", video_id="a" * 11), Song("b", "B", "B", video_id="b" * 11)]
+    api = YouTubeData(embeddable.Answer(frozenset({"a" * 11}), frozenset({"b" * 11})))
+    checks = embeddable.Checks("key", api)
+    past = History(f"sqlite:///{tmp_path / 'history.sqlite'}")
+    for _ in range(3):
+        checks.look_up(songs, past)
+    checks._asking.shutdown()
+    assert api.asked == [{"a" * 11, "b" * 11}]
+    assert past.videos() == ({}, {"b" * 11})
+    assert checks.refused == {"b" * 11}  # known where no history is kept, too
+    assert checks.problem is None
+
+
+def test_a_data_api_that_cannot_answer_says_so_and_is_left_alone_for_a_while(
+    tmp_path: Path,
+) -> None:
+    songs = [Song("a", "A", "B", video_id="a" * 11)]
+    none = embeddable.Answer(frozenset(), frozenset(), "no quota left")
+    api = YouTubeData(none, embeddable.Answer(frozenset({"a" * 11}), frozenset()))
+    now = [0.0]
+    checks = embeddable.Checks("key", api, clock=lambda: now[0])
+    past = History(f"sqlite:///{tmp_path / 'history.sqlite'}")
+    checks.look_up(songs, past)
+    checks._asking.submit(lambda: None).result()  # one thread: what was asked before is done
+    assert checks.problem == "no quota left"
+    checks.look_up(songs, past)
+    checks._asking.submit(lambda: None).result()
+    assert len(api.asked) == 1
+    now[0] = embeddable.PAUSE_S + 1
+    checks.look_up(songs, past)
+    checks._asking.shutdown()
+    assert len(api.asked) == 2
+    assert checks.problem is None
+
+
+def test_without_a_key_nobody_is_asked(tmp_path: Path) -> None:
+    api = YouTubeData()
+    checks = embeddable.Checks(None, api)
+    past = History(f"sqlite:///{tmp_path / 'h.sqlite'}")
+    checks.look_up([Song("a", "A", "B", video_id="a" * 11)], past)
+    checks._asking.shutdown()
+    assert api.asked == []

@@ -1,22 +1,27 @@
-"""The music on Listen: the player with its queue, the choices over it, and the mood map."""
+"""The music: the player, which goes on from page to page, its choices, and the mood map."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import streamlit as st
 
 from moodmesh.colours import hex_of
 from moodmesh.errors import UserError
+from moodmesh.listening import Listening
 from moodmesh.mood import Mood
 from moodmesh.pages import session
 from moodmesh.pages.moodmap import moodmap
 from moodmesh.pages.player import as_item, player
-from moodmesh.pages.session import Session
+from moodmesh.pages.session import Camera, Session
 from moodmesh.songs import exports
 from moodmesh.songs.catalogue import LANGUAGES, Catalogue, Filters
 from moodmesh.songs.discovery import with_found
 from moodmesh.songs.ownlist import keep_own_songs, read_own_list
-from moodmesh.songs.recommend import MODES, introduction
+from moodmesh.songs.recommend import MODES, Recommendation, introduction
 
+# How often the queue looks for a changed mood.
+FOLLOW_SECONDS = 1.0
 # The years of the catalogue's songs; nearly all older ones are recordings of later years.
 OLDEST, NEWEST = 1950, 2023
 # Minutes; a longer song counts as no limit.
@@ -26,33 +31,59 @@ SHORTEST, LONGEST = 1, 10
 LARGEST_LIST_MB = 50
 
 
-def player_and_queue(visitor: Session) -> None:
-    """The player and its choices; a fragment of its own, so that bars never redraw it."""
+def pace(visitor: Session) -> float | None:
+    """How often what follows the mood is drawn anew: never without a camera."""
+    return FOLLOW_SECONDS if visitor.camera is Camera.ON else None
+
+
+def draw(visitor: Session, *, at_home: bool) -> None:
+    """The player; on Listen (`at_home`) with its queue and choices, elsewhere in a corner.
+
+    Faces made on another page, to teach one say, are no mood to follow.
+    """
+    every = pace(visitor) if at_home else None
+    visitor.drawing_page = True
+    try:
+        st.fragment(_player_and_queue, run_every=every)(visitor, at_home)
+    finally:
+        visitor.drawing_page = False
+
+
+def _player_and_queue(visitor: Session, at_home: bool) -> None:
+    """A fragment of its own, so that bars never redraw it."""
     listening = visitor.listening
-    if visitor.stream:
+    if visitor.stream and at_home:
         mood = visitor.stream.snapshot.mood
         if mood.label:
             listening.follow(mood)
-    if not listening.queue:
-        listening.follow(Mood())  # music may start before the camera does
-    _choices(visitor)
-    past, finder = session.history(), session.discovery()
-    if listening.mood.label:
+    _begin(listening)
+    past, finder, checker = session.history(), session.discovery(), session.checks()
+    videos = _Videos()
+    with st.container(key="choices"):  # always there: the player must keep its place
+        if at_home:
+            _choices(visitor, videos)
+    if listening.mood.label and at_home:
         past.felt(listening.mood.label, listening.mood.valence, listening.mood.arousal)
-    finder.look_up([item.song for item in listening.queue], past)
-    found, unplayable = past.videos()
-    queue = with_found(listening.queue, {**found, **finder.found}, unplayable)
+    songs = [item.song for item in listening.queue]
+    finder.look_up(songs, past)
+    checker.look_up(songs, past)
+    queue = videos.of(listening.queue)
     state = player(
         [as_item(item, liked=item.song.id in listening.liked) for item in queue],
-        lead=introduction(listening.mode_in_use, listening.mood.label),
+        lead=introduction(listening.mode_in_use, listening.looks),
         note=listening.note,
         accent=hex_of(listening.mood.label) if listening.mood.label else None,
         # Who showed a face or picked a mood has asked for music; a visitor who only looks has not.
         autoplay=listening.mood.label is not None or listening.steering is not None,
+        mini=not at_home,
+        taken_along=exports.as_link([one.song for one in videos.of(listening.playlist())])
+        if at_home
+        else None,
     )
-    for problem in filter(None, (past.problem, finder.problem)):
-        st.caption(problem)
-    before = [item.song.id for item in listening.queue]
+    if at_home:
+        for problem in filter(None, (past.problem, finder.problem, checker.problem)):
+            st.caption(f":material/info: {problem}")
+    before = _shown(listening)
     if state.current and state.current != listening.current:
         listening.began(state.current)
     for event in state.events:
@@ -65,13 +96,45 @@ def player_and_queue(visitor: Session) -> None:
                 duration_s=event.duration_s,
                 last=event.last,
             )
-    if [item.song.id for item in listening.queue] != before:
+    if _shown(listening) != before:
+        _again(visitor, at_home)
+
+
+class _Videos:
+    """What is known about videos by now."""
+
+    def __init__(self) -> None:
+        found, unplayable = session.history().videos()
+        self._found = {**found, **session.discovery().found}
+        self._refused = unplayable | session.checks().refused
+
+    def of(self, queue: Sequence[Recommendation]) -> list[Recommendation]:
+        """The queue with videos that were found since, and without those known not to play."""
+        return with_found(queue, self._found, self._refused)
+
+
+def _begin(listening: Listening) -> None:
+    """Music may start before the camera does."""
+    if not listening.queue:
+        listening.follow(Mood())
+
+
+def _shown(listening: Listening) -> tuple[str | None, list[str]]:
+    return listening.current, [item.song.id for item in listening.queue]
+
+
+def _again(visitor: Session, at_home: bool) -> None:
+    """Shows at once what has changed, on the mood map too; a camera redraws that by itself."""
+    if at_home and visitor.camera is not Camera.ON:
+        st.rerun()
+    if not visitor.drawing_page:  # Streamlit refuses it there
         st.rerun(scope="fragment")
 
 
 def mood_map(visitor: Session) -> None:
     """Where the mood and the songs lie, and a hand to steer them."""
     listening = visitor.listening
+    _begin(listening)
     known = bool(listening.mood.probabilities)
     moved = moodmap(
         listening.catalogue,
@@ -87,7 +150,7 @@ def mood_map(visitor: Session) -> None:
         st.rerun()
 
 
-def _choices(visitor: Session) -> None:
+def _choices(visitor: Session, videos: _Videos) -> None:
     listening = visitor.listening
     row = st.container(horizontal=True, vertical_alignment="center")
     mode = row.segmented_control(
@@ -101,13 +164,14 @@ def _choices(visitor: Session) -> None:
     )
     if mode and mode != listening.mode_in_use:
         listening.choose_mode(mode)
-        st.rerun(scope="fragment")
+        _again(visitor, at_home=True)
     with row.popover("What may play", icon=":material/tune:"):
         filters = _filters(listening.filters, listening.catalogue)
     with row.popover("More songs", icon=":material/library_music:"):
-        _more_songs(visitor)
+        _more_songs(visitor, videos)
     if filters != listening.filters:
         listening.choose_filters(filters)
+        _again(visitor, at_home=True)
     if not listening.queue:
         st.info("No song fits these choices. Add a language or widen the years.")
 
@@ -149,13 +213,13 @@ def _names(title: str, now: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _more_songs(visitor: Session) -> None:
+def _more_songs(visitor: Session, videos: _Videos) -> None:
     """Songs from elsewhere in, the queue out."""
     _own_list(visitor)
     if st.button("Find new songs for this mood", icon=":material/travel_explore:"):
         _discover(visitor)
-    songs = [item.song for item in visitor.listening.ahead()]
-    st.caption("Take this queue with you")
+    songs = [one.song for one in videos.of(visitor.listening.playlist())]
+    st.caption(f"Take this queue with you, and what would follow: {len(songs)} songs")
     row = st.container(horizontal=True)
     row.download_button("M3U", exports.as_m3u(songs), "moodmesh.m3u", "audio/x-mpegurl")
     row.download_button("CSV", exports.as_csv(songs), "moodmesh.csv", "text/csv")
@@ -174,7 +238,7 @@ def _own_list(visitor: Session) -> None:
     visitor.read_uploads.add(upload.file_id)
     try:
         found = read_own_list(upload.getvalue(), upload.name, visitor.listening.catalogue)
-        keep_own_songs(found.songs)
+        keep_own_songs(found.songs, visitor.person.songs)
     except UserError as error:
         st.error(str(error))
         return

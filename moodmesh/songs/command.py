@@ -47,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     mode = check_mode(args.mode.lower()) if args.mode else default_mode(mood)
     if not 1 <= args.count <= MOST_SONGS:
         raise UserError(f"Ask for 1 to {MOST_SONGS} songs with -n, not {args.count}.")
+    if args.seed is not None and args.seed < 0:
+        raise UserError(f"Give --seed a number from 0 on, not {args.seed}.")
     valence, arousal = VALENCE_AROUSAL[mood]
     songs = recommend(
         catalogue,

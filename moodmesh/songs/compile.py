@@ -21,6 +21,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from moodmesh.errors import UserError
@@ -58,6 +59,8 @@ WANTED = {
     "ta": 25,
     "te": 20,
 }
+# Years and videos of well-known songs, written down by hand where the table has none.
+KNOWN = Path(__file__).with_name("known.csv")
 # Songs of one artist in one language, so that no star fills a corner of the map. The cap rises step
 # by step only where a language would stay below what is wanted.
 PER_ARTIST_STEPS = (4, 6, 8, 10)
@@ -86,7 +89,10 @@ _LANGUAGE_BY_GENRE = (
     ("carnatic", "ta"),
 )
 # Artists who sing in another language than their country's, by plain name.
-_LANGUAGE_BY_ARTIST = {"niki": "en", "richbrian": "en", "phumviphurit": "en", "88rising": "en"}
+_LANGUAGE_BY_ARTIST = {
+    "niki": "en", "richbrian": "en", "phumviphurit": "en", "88rising": "en",
+    "ananyabhat": "hi", "stromae": "fr", "willywilliam": "es",
+}  # fmt: skip
 # The first family with a matching word is the genre shown and learnt from.
 _GENRES = (
     ("hip-hop", r"hip hop|\brap\b|trap|drill|grime|gangster"),
@@ -107,11 +113,14 @@ _GENRE_PATTERNS = tuple((name, re.compile(words)) for name, words in _GENRES)
 
 @dataclass(frozen=True)
 class Candidate:
-    """A sound row: the song, its streams, and the raw title for telling versions apart."""
+    """A sound row: the song, its streams, and the table's title and valence to tell versions
+    apart.
+    """
 
     song: Song
     streams: float
     raw_title: str
+    valence: float
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -209,7 +218,12 @@ def judge(row: dict[str, str]) -> tuple[Candidate | None, str]:
     year = _number(row["year"])
     shown = shown_title(title)
     identifier = song_id(shown, artist)
+    raw_valence = valence
     valence, energy = CORRECTIONS.get(identifier, (valence, _number(row["energy"])))
+    known = _known().get(identifier)
+    if known and math.isnan(year):
+        year = _number(known["year"])
+    video_id = video_id or (known["video_id"] if known else "") or None
     song = Song(
         id=identifier,
         title=shown,
@@ -229,21 +243,21 @@ def judge(row: dict[str, str]) -> tuple[Candidate | None, str]:
         alt_ids=tuple(a for a in row["alt_ids"].split(";") if is_video_id(a)),
     )
     streams = _number(row["streams"])
-    return Candidate(song, 0.0 if math.isnan(streams) else streams, title), ""
+    return Candidate(song, 0.0 if math.isnan(streams) else streams, title, raw_valence), ""
 
 
 def merge_versions(candidates: Iterable[Candidate]) -> list[Candidate]:
     """One candidate a song: with a video before without, plain before remix, then most streamed.
 
     The same recording listed under another artist is the same song too: equal title, length and
-    valence.
+    valence before it was corrected.
     """
     best: dict[str, Candidate] = {}
     recordings: set[tuple[object, ...]] = set()
     videos: set[str] = set()
     for candidate in sorted(candidates, key=_preference):
         song = candidate.song
-        recording = (plain(song.title), song.duration_s, round(song.valence, 2))
+        recording = (plain(song.title), song.duration_s, round(candidate.valence, 2))
         if song.id in best or recording in recordings or song.video_id in videos:
             continue
         best[song.id] = candidate
@@ -254,11 +268,12 @@ def merge_versions(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 
 def choose(candidates: list[Candidate]) -> list[Candidate]:
-    """All with a video, then others cell by cell over each language's valence-energy plane."""
-    chosen = [c for c in candidates if c.song.video_id]
+    """All with a video or set by ear, then others spread cell by cell over a language's plane."""
+    sure = {c.song.id for c in candidates if c.song.video_id} | CORRECTIONS.keys()
+    chosen = [c for c in candidates if c.song.id in sure]
     for language, wanted in WANTED.items():
         have = [c for c in chosen if c.song.language == language]
-        others = [c for c in candidates if c.song.language == language and not c.song.video_id]
+        others = [c for c in candidates if c.song.language == language and c.song.id not in sure]
         others.sort(key=_preference)
         filled = Counter(_cell(c.song) for c in have)
         per_artist = Counter(_first_artist(c.song) for c in have)
@@ -292,6 +307,13 @@ def genre_family(genres: str) -> str:
         if family:
             votes[family] += 1
     return votes.most_common(1)[0][0] if votes else ""
+
+
+@cache
+def _known() -> dict[str, dict[str, str]]:
+    """Song id -> year and video of well-known songs that the table has without."""
+    with KNOWN.open(encoding="utf-8", newline="") as file:
+        return {song_id(row["title"], row["artist"]): row for row in csv.DictReader(file)}
 
 
 def _language(row: dict[str, str], video_id: str | None) -> str:

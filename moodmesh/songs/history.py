@@ -132,6 +132,12 @@ class History:
             self._know_video(video_id, song_id, plays=True, found_by=found_by)
         self.flush()
 
+    def refused_video(self, song_id: str, video_id: str, found_by: str) -> None:
+        """Remember that a video of a song does not play in a page."""
+        with self._lock:
+            self._know_video(video_id, song_id, plays=False, found_by=found_by)
+        self.flush()
+
     def flush(self, *, patiently: bool = False) -> bool:
         """Write what waits; whether nothing waits any more. `patiently` ignores the pause after a
         failure.
@@ -178,6 +184,7 @@ class History:
                 with self._open().execution_options(writes=True).begin() as connection:
                     gone = connection.execute(delete(events).where(*chosen_events)).rowcount
                     gone += connection.execute(delete(moods).where(*chosen_moods)).rowcount
+                tables.wipe(self._open())
             except SQLAlchemyError as error:
                 raise UserError(
                     f"Nothing was deleted: the history cannot be written ({_plain(error)}). "
@@ -305,6 +312,23 @@ class History:
             "at": self.clock(),
         }
         self._waiting.append((tables.videos, row))
+
+
+class NoHistory(History):
+    """The history of a listener of whom nothing is kept: what goes in is forgotten."""
+
+    def flush(self, *, patiently: bool = False) -> bool:
+        """Nothing waits; nothing is written."""
+        with self._lock:
+            self._waiting.clear()
+        return True
+
+    def delete(self, began: float | None = None, ended: float | None = None) -> int:
+        """There is nothing to delete."""
+        return 0
+
+    def _read(self, query):  # type: ignore[no-untyped-def]
+        return []
 
 
 def _put(connection: Connection, table: Table, row: dict[str, object]) -> None:

@@ -6,8 +6,8 @@ import csv
 import datetime as dt
 import io
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from moodmesh.songs.history import Felt, Heard, History
@@ -102,7 +102,8 @@ def days(history: History, where: dt.tzinfo, last: int | None = None) -> list[Da
     """The days with anything in them, newest first; at most `last` of them."""
     by_day: dict[dt.date, tuple[list[Felt], list[Played]]] = {}
     for felt in history.moods():
-        by_day.setdefault(_date(felt.began, where), ([], []))[0].append(felt)
+        for date, part in _by_day(felt, where):
+            by_day.setdefault(date, ([], []))[0].append(part)
     for played in plays(history.events()):
         by_day.setdefault(_date(played.began, where), ([], []))[1].append(played)
     dates = sorted(by_day, reverse=True)[:last]
@@ -185,6 +186,16 @@ def _with(played: Played, **changes: object) -> Played:
 
 def _date(at: float, where: dt.tzinfo) -> dt.date:
     return dt.datetime.fromtimestamp(at, where).date()
+
+
+def _by_day(felt: Felt, where: dt.tzinfo) -> Iterator[tuple[dt.date, Felt]]:
+    """A stretch of mood, cut at each midnight."""
+    date, last = _date(felt.began, where), _date(felt.ended, where)
+    while date < last:
+        _, midnight = span(date, where)
+        yield date, replace(felt, ended=midnight)
+        date, felt = date + dt.timedelta(days=1), replace(felt, began=midnight)
+    yield date, felt
 
 
 def _iso(at: float, where: dt.tzinfo) -> str:

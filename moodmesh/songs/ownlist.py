@@ -36,6 +36,8 @@ from moodmesh.songs.youtube import parse_video_id
 SOURCE = "own list"
 # More would slow every recommendation down; 20,000 songs take 20 ms.
 MOST_SONGS = 20_000
+# A longer table is not read to its end: a million rows of the same would take half a minute.
+MOST_ROWS = 60_000
 # A file with more unusable rows than this at its start is not a list of songs.
 ROWS_TO_JUDGE = 2_000
 # The Kaggle table has descriptions of 5,000 characters; csv's own limit is 131,072.
@@ -90,8 +92,11 @@ def read_own_list(content: bytes, name: str, catalogue: Catalogue) -> OwnList:
         )
     songs: dict[str, tuple[Song, float]] = {}
     unusable = unwanted = twice = 0
-    more = False
+    more = cut = False
     for number, row in enumerate(rows):
+        if number == MOST_ROWS:
+            cut = True
+            break
         if not any(cell.strip() for cell in row):
             continue
         found = _song(row, columns)
@@ -116,6 +121,8 @@ def read_own_list(content: bytes, name: str, catalogue: Catalogue) -> OwnList:
     notices = []
     if more:
         notices.append(f"Only the first {MOST_SONGS:,} songs were taken.")
+    if cut:
+        notices.append(f"Only the first {MOST_ROWS:,} rows were read.")
     for count, why in (
         (unusable, "had no title with an artist and no YouTube link"),
         (twice, "were there twice"),
@@ -125,7 +132,8 @@ def read_own_list(content: bytes, name: str, catalogue: Catalogue) -> OwnList:
             notices.append(f"{count:,} row{'s' if count > 1 else ''} {why}.")
     if encoding not in {"utf-8", "utf-8-sig"}:
         notices.append(
-            f"The file is not UTF-8; it was read as {encoding}. Check a title with an accent."
+            f"The file is not UTF-8; it was read as {encoding}. If titles look wrong, save it as "
+            "CSV in UTF-8 and add it again."
         )
     return OwnList(tuple(_finished(songs.values(), catalogue)), tuple(notices))
 

@@ -40,12 +40,16 @@ CALM_SHARES = (0.5, 0.75, 1.0)
 # leave few songs, until about this many lie within reach.
 REACH = 0.08
 WITHIN_REACH = 60
+# Where a language has few songs, sixty would be a third of all, sad and glad ones alike.
+WITHIN_REACH_SHARE, LEAST_WITHIN_REACH = 1 / 5, 20
 # Sampling weight of the least popular song against the most popular one: 0.25 to 1.25.
 POPULARITY_FLOOR = 0.25
 # A song whose video is known plays at once, the others need a search first.
 PLAYABLE_FACTOR = 3.0
 # The first song must start fast: only songs with a video, if any lies this near to the target.
 FIRST_WITHIN = 0.25
+# What a queue says in an expression's place when the listener's hand on the map chose it.
+POINTED = "pointed"
 ARTIST_GAP = 5  # No artist twice within so many songs.
 LIKED_ARTIST_FACTOR = 3.0
 # A song of the listener's own list whose figures nobody knows counts as if it lay this many
@@ -157,11 +161,12 @@ def recommend(
         catalogue.artist_keys[row] if (row := catalogue.index(song.id)) is not None else frozenset()
         for song in before[-(ARTIST_GAP - 1) :]
     ]
+    within = int(np.clip(len(rows) * WITHIN_REACH_SHARE, LEAST_WITHIN_REACH, WITHIN_REACH))
     result: list[Recommendation] = []
     for step in range(start, start + count):
         target = path_target(valence, arousal, mode, step)
         distance = np.hypot(points[:, 0] - target[0], points[:, 1] - target[1])
-        nearest = min(WITHIN_REACH, len(rows)) - 1
+        nearest = min(within, len(rows)) - 1
         reach = max(REACH, float(np.partition(distance, nearest)[nearest]) / 2)
         distance = np.where(measured, distance, UNMEASURED_REACHES * reach)
         weight = prior * fresh * open_rows * np.exp(-0.5 * (distance / reach) ** 2)
@@ -198,6 +203,7 @@ def introduction(mode: str, expression: str | None = None) -> str:
         "angry": "Songs with some force behind them",
         "surprise": "Lively music, a little out of the ordinary",
         "neutral": "Easy-going songs, nothing that pushes",
+        POINTED: "Music from the place you point at",
     }.get(expression or "", "Music like your mood")
 
 
@@ -214,6 +220,7 @@ _LOOKS = {
     "fear": "because you look worried",
     "angry": "because you look angry",
     "disgust": "because you look put off",
+    POINTED: "where you point",
 }
 
 
@@ -259,7 +266,9 @@ def _trait(catalogue: Catalogue, row: int) -> str | None:
         return "a great favourite"
     if song.tempo > 165 and catalogue.energy[row] > 0.5:
         return "at a fast pace"
-    if song.year and song.year < 2000:
+    if song.tempo < 76 and catalogue.energy[row] < 0.5:
+        return "at a slow pace"
+    if song.year:
         return f"from the {song.year // 10 * 10}s"
     return None
 

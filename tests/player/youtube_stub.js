@@ -42,7 +42,11 @@
       const code = stub.failing[this.video];
       if (!code) return false;
       this.state = -1;
-      this.later(() => this.on.onError({ target: this, data: code }));
+      const { video } = this;
+      this.later(() => {
+        this.said = video;
+        this.on.onError({ target: this, data: code });
+      });
       return true;
     }
     start() {
@@ -91,6 +95,10 @@
     }
     getDuration() {
       return 200;
+    }
+    // Like the real one, what the frame said last, not what was asked of it last.
+    getVideoData() {
+      return { video_id: this.said ?? this.video };
     }
     setVolume(volume) {
       this.volume = volume;

@@ -6,6 +6,7 @@ const TRAIL_STEP = 0.008; // movements smaller than this are trembling
 const KEY_STEP = 0.05;
 const KEY_PAUSE_MS = 800; // after the last arrow key the music follows without Enter
 const STOP_GAP = 26; // pixels between the middles of two numbers
+const YOU_GAP = 36; // and between a number's and the listener's
 const MARGIN = 0.05; // of the plane, so that a song at the edge is whole
 const maps = new WeakMap();
 const SVG = "http://www.w3.org/2000/svg";
@@ -99,10 +100,11 @@ class MoodMap {
         for (const other of [...spots.slice(0, i), ...still]) {
           const way = [spots[i][0] - other[0], spots[i][1] - other[1]];
           const far = Math.hypot(...way);
-          if (far >= STOP_GAP) continue;
+          const gap = still.includes(other) ? YOU_GAP : STOP_GAP;
+          if (far >= gap) continue;
           // Two songs on one spot part at an angle of their own, the same every time.
           const along = far > 0.5 ? way.map((part) => part / far) : [Math.cos(i), Math.sin(i)];
-          const push = (STOP_GAP - far) / (still.includes(other) ? 1 : 2);
+          const push = (gap - far) / (still.includes(other) ? 1 : 2);
           for (const axis of [0, 1]) {
             spots[i][axis] += push * along[axis];
             if (!still.includes(other)) other[axis] -= push * along[axis];

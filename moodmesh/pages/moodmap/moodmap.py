@@ -10,18 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import streamlit as st
 
+from moodmesh.pages.component import component
 from moodmesh.songs.catalogue import Catalogue
 from moodmesh.songs.recommend import Recommendation, describe, mood_at, rank_target
 
-_FOLDER = Path(__file__).parent
 # Enough to show where songs are dense; every rerun sends them again (5 kB).
 CLOUD_POINTS = 700
 STOPS = 9  # more numbers than these hide each other
@@ -54,7 +52,7 @@ def moodmap(
     """
     seen_key = f"{key}:seen"
     you = None if valence is None or arousal is None else _rounded(rank_target(valence, arousal))
-    result = _component()(
+    result = component("moodmap")(
         key=key,
         data={
             "cloud": _cloud(catalogue),
@@ -146,15 +144,3 @@ def _rounded(point: tuple[float, float]) -> list[float]:
 
 def _rerun_only() -> None:
     """Asks Streamlit to keep the state and rerun; the hand is read from the result."""
-
-
-@cache
-def _component() -> Any:
-    """Registered once a process: registering again would rebuild the map in every page."""
-    return st.components.v2.component(
-        "moodmesh_moodmap",
-        html=(_FOLDER / "moodmap.html").read_text("utf-8"),
-        css=(_FOLDER / "moodmap.css").read_text("utf-8"),
-        js=(_FOLDER / "moodmap.js").read_text("utf-8"),
-        isolate_styles=False,
-    )

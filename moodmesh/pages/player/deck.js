@@ -118,8 +118,12 @@ class Deck {
   }
 
   failed(slot) {
-    slot.failed = true;
     const { video } = slot;
+    // A press while an error is on its way brings the same error twice, the second when another
+    // video has been asked for: that one must not be taken for failed.
+    const { video_id: about } = slot.player.getVideoData() || {};
+    if (about && about !== video) return;
+    slot.failed = true;
     if (slot === this.active) {
       window.clearTimeout(this.startTimer);
       this.on.failed(video);

@@ -42,6 +42,7 @@ class Player {
     this.playing = false;
     this.unreachable = false;
     this.seeking = false;
+    this.silence = new Silence();
     this.part = {};
     for (const node of root.querySelectorAll("[data-part]")) this.part[node.dataset.part] = node;
     this.deck = this.newDeck();
@@ -73,6 +74,7 @@ class Player {
     this.queue.replace(data.queue || []);
     for (const song of data.queue || []) if (song.liked) this.liked.add(song.id);
     this.part.lead.textContent = data.lead || "";
+    this.mini = Boolean(data.mini);
     if (data.note || before !== this.queue.upcoming.map((song) => song.id).join()) {
       this.part.note.textContent = data.note || "";
     }
@@ -81,6 +83,11 @@ class Player {
       this.root.style.setProperty("--mm-ink", inkOn(data.accent));
     }
     this.allLink = data.queue_link || "";
+    if (this.mini && !this.deck.isOpen) {
+      // A page about something else asks YouTube for nothing until the listener has.
+      Object.assign(this.root.dataset, { form: "mini", state: "empty" });
+      return;
+    }
     this.render();
     // The queue had come to its end; now there is more to hear.
     if (this.over && this.queue.peek()) this.next(null);
@@ -416,6 +423,7 @@ class Player {
 
   setPlaying(playing) {
     this.playing = playing;
+    this.silence.set(playing);
     if (navigator.mediaSession) navigator.mediaSession.playbackState = playing ? "playing" : "paused";
     this.render();
   }
@@ -443,6 +451,8 @@ class Player {
     const { part, root } = this;
     const playable = this.queue.isPlayable(song) && !this.unreachable;
     root.dataset.state = !song ? "empty" : this.playing ? "playing" : this.queue.pinned ? "paused" : "ready";
+    root.dataset.form = this.mini ? "mini" : "full";
+    part["bar-song"].setAttribute("aria-hidden", String(!this.mini));
     root.dataset.reach = this.unreachable ? "none" : "ok";
     root.dataset.playable = playable ? "yes" : "no";
     part.title.textContent = song ? song.title : "Nothing playing yet";
@@ -581,6 +591,7 @@ class Player {
 
   close() {
     window.clearInterval(this.ticker);
+    this.silence.close();
     this.deck.close();
   }
 }

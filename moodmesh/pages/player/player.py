@@ -10,18 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from moodmesh.pages.component import component
 from moodmesh.songs.recommend import Recommendation
 from moodmesh.songs.youtube import artwork_link, queue_link, song_link
 
-_FOLDER = Path(__file__).parent
-# Concatenated in this order; only the last one exports.
-_SCRIPTS = ("queue.js", "deck.js", "player.js")
 # Degrees by which songs of the same mood differ in colour, so that neighbours can be told apart.
 HUE_PLAY = 40
 EVENT_KINDS = frozenset(
@@ -97,6 +93,8 @@ def player(
     note: str = "",
     accent: str | None = None,
     autoplay: bool = False,
+    mini: bool = False,
+    taken_along: str | None = None,
 ) -> Player:
     """Show the player with this queue, and return what happened since the last run.
 
@@ -104,11 +102,13 @@ def player(
     only what comes after it. `lead` is a line over the title ('You look content'), `note` a quiet
     line beside 'Up next' ('You look calmer: the queue follows'), `accent` the colour of the play
     button (#rrggbb), `autoplay` starts the first song without a press where the browser allows.
-    Every event is returned by exactly one call.
+    `mini` is the small form for pages about something else: it shows only once music was started,
+    and asks YouTube for nothing before. `taken_along` is the address of 'Play all on YouTube', by
+    default that of the queue alone. Every event is returned by exactly one call.
     """
     seen_key = f"{key}:acknowledged"
     seen: dict[str, Any] = st.session_state.get(seen_key, {"client": None, "number": 0})
-    result = _component()(
+    result = component("player")(
         key=key,
         data={
             "queue": list(queue),
@@ -116,7 +116,8 @@ def player(
             "note": note,
             "accent": accent,
             "autoplay": autoplay,
-            "queue_link": queue_link(item["video_id"] for item in queue),
+            "mini": mini,
+            "queue_link": taken_along or queue_link(item["video_id"] for item in queue),
             "ack": seen,
         },
         on_log_change=_rerun_only,
@@ -186,15 +187,3 @@ def _hue(valence: float, energy: float) -> int:
 
 def _rerun_only() -> None:
     """Asks Streamlit to keep the state and rerun; the events are read from the result."""
-
-
-@cache
-def _component() -> Any:
-    """Registered once a process: registering again would rebuild the player in every page."""
-    return st.components.v2.component(
-        "moodmesh_player",
-        html=(_FOLDER / "player.html").read_text("utf-8"),
-        css=(_FOLDER / "player.css").read_text("utf-8"),
-        js="\n".join((_FOLDER / name).read_text("utf-8") for name in _SCRIPTS),
-        isolate_styles=False,
-    )
