@@ -1,4 +1,4 @@
-"""`python -m moodmesh read|songs|benchmark`."""
+"""`python -m moodmesh read|songs|benchmark|purge`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from moodmesh.errors import UserError
+from moodmesh.system import hush
 
 
 def run_command(main: Callable[[Sequence[str] | None], int]) -> None:
@@ -15,6 +16,7 @@ def run_command(main: Callable[[Sequence[str] | None], int]) -> None:
 
     What the user can mend is one line on standard error and status 2; Ctrl-C is status 130.
     """
+    hush()
     try:
         status = main(None)
     except UserError as error:
@@ -35,11 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     reading = commands.add_parser("read", help="the expression in pictures and videos")
     songs = commands.add_parser("songs", help="songs that suit a mood")
     benchmark = commands.add_parser("benchmark", help="how fast this machine runs it")
+    purge = commands.add_parser("purge", help="delete what is older than the settings allow")
     # Each command's module is imported when it is asked for: songs needs no face model.
     modules = {
         "read": ("moodmesh.reading", reading),
         "songs": ("moodmesh.songs.command", songs),
         "benchmark": ("moodmesh.benchmark", benchmark),
+        "purge": ("moodmesh.retention", purge),
     }
     arguments = sys.argv[1:] if argv is None else list(argv)
     name, chosen = modules.get(arguments[0] if arguments else "", modules["read"])

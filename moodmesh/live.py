@@ -2,7 +2,7 @@
 
 The frame callback runs on a thread of the WebRTC library. It touches nothing of the page; the
 page reads :attr:`Stream.snapshot`. Frames that arrive while one is being worked on are dropped,
-the newest one is next: the library hands over only the last, so latency stays bounded.
+the newest one is next, so latency stays bounded.
 """
 
 from __future__ import annotations
@@ -22,12 +22,16 @@ from moodmesh.classifier import Expression, StreamClassifier
 from moodmesh.colours import of_label
 from moodmesh.errors import UserError
 from moodmesh.face import Face, FaceTracker, draw_mesh, prepare
+from moodmesh.holistic import Body, HolisticTracker, Kind, draw_body
 from moodmesh.mood import SHOWN_SECONDS, Mood, MoodTracker, Smoothed
+from moodmesh.pace import LEVELS, Level, Pace
 
 LOGGER = logging.getLogger(__name__)
 
 # The landmark network sees 256x256 of the face alone; a larger frame costs time and adds nothing.
 LONGEST_SIDE = 960
+# On an eased level a frame that comes sooner than this part of its interval is left out.
+EARLY_SHARE = 0.8
 # Mean luma (0-255) below which a face is found late or not at all.
 DARK = 45
 # A landmarker that fails this often in a row will not recover by being made anew.
@@ -40,16 +44,19 @@ AVERAGED_FRAMES = 20
 class Snapshot:
     """What the stream saw last.
 
-    frames: how many frames were worked on; faces: how many faces the last one had.
+    frames: how many frames were worked on; faces: how many faces (or persons) the last one had.
+    face, body: the largest face, and the person where hands and shoulders are looked at as well.
     shown: label -> probability, lightly smoothed, for the bars; empty before the first face.
     frame_ms: mean time a frame takes here. frames_per_second: mean rate of frames worked on.
     brightness: mean of the last picture, 0-255. face_lost_s: seconds since a face was seen.
     problem: a sentence for the user where the stream cannot go on.
+    level: how large and how fast a picture the machine keeps up with.
     """
 
     frames: int = 0
     faces: int = 0
     face: Face | None = None
+    body: Body | None = None
     expression: Expression | None = None
     shown: dict[str, float] = field(default_factory=dict)
     mood: Mood = field(default_factory=Mood)
@@ -58,6 +65,12 @@ class Snapshot:
     brightness: float = 0.0
     face_lost_s: float = 0.0
     problem: str | None = None
+    level: Level = LEVELS[0]
+
+    @property
+    def eased(self) -> bool:
+        """Whether the picture is kept smaller and slower, because the machine is busy."""
+        return self.level.eased
 
     @property
     def dark(self) -> bool:
@@ -65,9 +78,10 @@ class Snapshot:
         return self.frames > 0 and self.brightness < DARK
 
 
-# Is told each frame's largest face or None, its time in ms and its brightness, on the stream's
-# thread and before the next frame: it must be quick.
-Watcher = Callable[[Face | None, int, float], None]
+# Is told what each frame shows (its person while hands and shoulders are looked at, else its
+# largest face or None), its time in ms and its brightness, on the stream's thread and before the
+# next frame: it must be quick.
+Watcher = Callable[[Face | Body | None, int, float], None]
 
 
 class Stream:
@@ -80,14 +94,14 @@ class Stream:
         self._ended = False
         self._watcher: Watcher | None = None
         self._plays_like = plays_like or {}
-        self._tracker: FaceTracker | None = None
+        self._tracker: FaceTracker | HolisticTracker | None = None
+        self._wanted: Kind = "face"
         self._failures = 0
+        self._pace = Pace()
         self._last_frame_s: float | None = None
         self._last_face_s = 0.0
         self._start_s = time.monotonic()
-        # Importing it takes seconds on a busy machine, and the WebRTC library gives a frame up
-        # that takes ten.
-        prepare()
+        prepare()  # takes seconds on a busy machine, and the first frame should not
         self.use(bundle)
 
     def use(self, bundle: Bundle) -> None:
@@ -102,6 +116,11 @@ class Stream:
         """Tells this watcher of each frame from the next one on, in place of any other."""
         with self._lock:
             self._watcher = watcher
+
+    def look_at(self, kind: Kind) -> None:
+        """Looks at this from the next frame on, or at more where the model in use needs it."""
+        with self._lock:
+            self._wanted = kind
 
     @property
     def snapshot(self) -> Snapshot:
@@ -120,14 +139,28 @@ class Stream:
         with self._lock:
             return self._ended
 
+    async def recv_queued(self, frames: list[av.VideoFrame]) -> list[av.VideoFrame]:
+        """The WebRTC library's callback: what came since the last call in, the newest out.
+
+        Nothing comes out where frames come faster than the machine should work on them.
+        """
+        with self._lock:
+            level, last_s = self._pace.level, self._last_frame_s
+            for _ in frames[:-1]:
+                self._pace.drop()
+        early = last_s is not None and time.monotonic() - last_s < EARLY_SHARE / level.fps
+        return [] if early and level.eased else [self.recv(frames[-1])]
+
     def recv(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The WebRTC library's callback: one frame in, the annotated frame out."""
+        """One frame in, the annotated frame out."""
         with self._working:
             if self.ended:
                 self._free()
                 return frame
             try:
-                annotated = self._annotate(_rgb(frame))
+                with self._lock:
+                    longest = min(LONGEST_SIDE, self._pace.level.width)
+                annotated = self._annotate(_rgb(frame, longest))
                 self._failures = 0
             except Exception as error:
                 self._fail(error)
@@ -135,7 +168,8 @@ class Stream:
             finally:
                 if self.ended:
                     self._free()
-        return av.VideoFrame.from_ndarray(annotated, format="rgb24")
+        # The frame is a view of the picture: copying it takes 0.2 ms.
+        return av.VideoFrame.from_numpy_buffer(annotated, format="rgb24")
 
     def on_ended(self) -> None:
         """The WebRTC library's word that the stream is over: frees the landmarker.
@@ -171,37 +205,54 @@ class Stream:
         with self._lock:
             self._snapshot = replace(self._snapshot, **changes)  # type: ignore[arg-type]
 
+    def _tracker_of(self, kind: Kind) -> FaceTracker | HolisticTracker:
+        """The landmarker of this kind; there is never more than one."""
+        needed = HolisticTracker if kind == "holistic" else FaceTracker
+        if not isinstance(self._tracker, needed):
+            self._free()
+            self._tracker = needed()
+        return self._tracker
+
     def _annotate(self, rgb: np.ndarray) -> np.ndarray:
         """Works on one frame, uint8 (height, width, 3); draws into it and returns it."""
         began_s = time.monotonic()
         with self._lock:
             classifier, shown, moods = self._classifier, self._shown, self._moods
-            watcher = self._watcher
+            watcher, wanted = self._watcher, self._wanted
             before = self._snapshot
-        if self._tracker is None:
-            self._tracker = FaceTracker()
+        tracker = self._tracker_of("holistic" if classifier.kind == "holistic" else wanted)
         time_ms = int((began_s - self._start_s) * 1000)
         brightness = float(rgb[::16, ::16].mean())
-        faces = self._tracker.track(rgb, time_ms)
+        seen = tracker.track(rgb, time_ms)
+        if isinstance(seen, Body):
+            body, face, people = seen, seen.face, int(bool(seen))
+        else:
+            body, face, people = None, seen[0] if seen else None, len(seen)
         if watcher is not None:
-            watcher(faces[0] if faces else None, time_ms, brightness)
-        expression = classifier.of_frame(rgb, faces, began_s)
-        if faces:
+            watcher(body if body is not None else face, time_ms, brightness)
+        expression = classifier.of_frame(rgb, seen, began_s)
+        # A model of hands as well may read somebody whose hand hides the face.
+        if face is not None or (body and classifier.kind == "holistic"):
             self._last_face_s = began_s
         if expression is not None:
             shown.update(expression.probabilities, began_s)
             moods.update(expression.probabilities, began_s)
-        if faces:
-            draw_mesh(rgb, faces[0], of_label(moods.mood.label))
+        if body is not None:
+            draw_body(rgb, body, of_label(moods.mood.label))
+        elif face is not None:
+            draw_mesh(rgb, face, of_label(moods.mood.label))
         now_s = time.monotonic()
         interval_s = began_s - (self._last_frame_s or began_s - 1 / 15)
         self._last_frame_s = began_s
         share = 1 / min(before.frames + 1, AVERAGED_FRAMES)
         rate = 1 / max(interval_s, 1e-3)
+        with self._lock:
+            self._pace.work(now_s - began_s, now_s)
         self._publish(
             frames=before.frames + 1,
-            faces=len(faces),
-            face=faces[0] if faces else None,
+            faces=people,
+            face=face,
+            body=body,
             expression=expression,
             shown=dict(shown.probabilities),
             mood=moods.mood,
@@ -210,15 +261,16 @@ class Stream:
             brightness=brightness,
             face_lost_s=now_s - max(self._last_face_s, self._start_s),
             problem=None,
+            level=self._pace.level,
         )
         return rgb
 
 
-def _rgb(frame: av.VideoFrame) -> np.ndarray:
-    """The frame's picture, uint8 (height, width, 3), no side longer than LONGEST_SIDE."""
+def _rgb(frame: av.VideoFrame, most: int) -> np.ndarray:
+    """The frame's picture, uint8 (height, width, 3), no side longer than `most` pixels."""
     longest = max(frame.width, frame.height)
     rgb: np.ndarray = frame.to_ndarray(format="rgb24")
-    if longest > LONGEST_SIDE:
-        factor = LONGEST_SIDE / longest
+    if longest > most:
+        factor = most / longest
         rgb = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     return rgb

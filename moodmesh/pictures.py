@@ -19,6 +19,8 @@ from moodmesh.errors import UserError
 MOST_BYTES = 20 * 2**20
 # The largest phone cameras make 50 megapixels; decoded that is 150 MB.
 MOST_PIXELS = 50_000_000
+# Pillow also knows formats whose decoders start other programs (EPS) or that nobody has photos in.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 
 
@@ -33,7 +35,7 @@ def decode(data: bytes, name: str = "The picture") -> np.ndarray:
             "Choose a smaller one."
         )
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             if picture.width * picture.height > MOST_PIXELS:
                 raise UserError(
                     f"{name} has {picture.width}x{picture.height} pixels, more than "

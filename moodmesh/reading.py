@@ -15,6 +15,7 @@ from moodmesh import bundle, pictures
 from moodmesh.classifier import Classifier, Expression
 from moodmesh.errors import UserError
 from moodmesh.face import FaceFinder, FaceTracker
+from moodmesh.holistic import Body, HolisticFinder, HolisticTracker
 
 # Expressions last for a second or more; twice a second shows their course in a readable length.
 SAMPLE_MS = 500
@@ -55,24 +56,31 @@ class Reading:
         return f"{where}: {seen}, from {self.expression.source}"
 
 
-def read_picture(path: Path, finder: FaceFinder, classifier: Classifier) -> Reading:
-    """Reads the largest face of one picture."""
+def read_picture(
+    path: Path, finder: FaceFinder | HolisticFinder, classifier: Classifier
+) -> Reading:
+    """Reads the largest face, or the person, of one picture."""
     rgb = pictures.read(path)
-    faces = finder.find(rgb)
-    return Reading(str(path), None, len(faces), classifier.of_picture(rgb, faces[:1]))
+    found = finder.find(rgb)
+    if isinstance(found, Body):
+        return Reading(str(path), None, int(bool(found)), classifier.of_body(found))
+    return Reading(str(path), None, len(found), classifier.of_picture(rgb, found[:1]))
 
 
 def read_video(path: Path, classifier: Classifier) -> Iterator[Reading]:
-    """Follows the face along a video and reads it twice a second."""
+    """Follows the face or the person along a video and reads it twice a second."""
     next_ms = 0
-    with FaceTracker() as tracker:
+    with HolisticTracker() if classifier.kind == "holistic" else FaceTracker() as tracker:
         for time_ms, rgb in pictures.video_frames(path):
-            faces = tracker.track(rgb, time_ms)
+            found = tracker.track(rgb, time_ms)
             if time_ms < next_ms:
                 continue
             next_ms = time_ms - time_ms % SAMPLE_MS + SAMPLE_MS
-            expression = classifier.of_picture(rgb, faces[:1])
-            yield Reading(str(path), round(time_ms / 1000, 3), len(faces), expression)
+            if isinstance(found, Body):
+                count, expression = int(bool(found)), classifier.of_body(found)
+            else:
+                count, expression = len(found), classifier.of_picture(rgb, found[:1])
+            yield Reading(str(path), round(time_ms / 1000, 3), count, expression)
 
 
 def _is_picture(path: Path) -> bool:
@@ -90,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     """Prints a line for each picture or moment; goes on after a file that cannot be read."""
     classifier = Classifier(bundle.read(args.model))
     failed: list[str] = []
-    with FaceFinder() as finder:
+    with HolisticFinder() if classifier.kind == "holistic" else FaceFinder() as finder:
         for source in tqdm(args.sources, disable=len(args.sources) < 3, leave=False):
             try:
                 readings = (

@@ -6,16 +6,67 @@ libraries are missing.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import ctypes
 import errno
 import os
+import shutil
 import socket
+import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from moodmesh.errors import UserError
 
 # The shared libraries that cv2 and mediapipe load, and the Debian/Ubuntu package of each.
 LIBRARIES = {"libGL.so.1": "libgl1", "libEGL.so.1": "libegl1", "libGLESv2.so.2": "libgles2"}
+
+# What MediaPipe's and LiteRT's C++ parts say whenever they start; nobody can do anything about it.
+CHATTER = (
+    "^WARNING: Logging before InitGoogle",
+    "^INFO: Created TensorFlow Lite XNNPACK delegate",
+    r"^[IW][0-9]{4} .*(inference_feedback_manager|face_landmarker_graph|portable_clearcut"
+    r"|gl_context|hand_landmarker_graph|holistic_landmarker|landmark_projection_calculator)",
+)
+
+
+def hush() -> None:
+    """Keeps the C++ parts' start-up lines off standard error; everything else still gets there.
+
+    They write to the descriptor itself and offer no switch for it. The lines run through a `grep`
+    of its own process, so that a crash here still shows its last words. Where there is no grep,
+    or no descriptor, all stays as it is.
+    """
+    grep = shutil.which("grep")
+    if grep is None or os.environ.get("MOODMESH_VERBOSE"):
+        return
+    try:
+        patterns = [part for pattern in CHATTER for part in ("-e", pattern)]
+        filtering = subprocess.Popen(
+            [grep, "-v", "-E", "--line-buffered", "-a", *patterns],
+            stdin=subprocess.PIPE,
+            stdout=2,
+            # Ctrl-C is for us; it ends when the last writer has gone.
+            start_new_session=True,
+        )
+        assert filtering.stdin is not None
+        sys.stderr.flush()
+        os.dup2(filtering.stdin.fileno(), 2)
+        filtering.stdin.close()
+    except OSError:
+        return
+    atexit.register(_last_words, filtering)
+
+
+def _last_words(filtering: subprocess.Popen[bytes]) -> None:
+    """Lets what was said last reach the terminal before the shell's prompt does."""
+    sys.stderr.flush()
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        filtering.wait(0.5)
 
 
 def missing_packages() -> list[str]:
@@ -63,3 +114,17 @@ def require_free_port(address: str, port: int) -> None:
             f"Port {port} {why}. Close that program or choose another port: "
             f"make app PORT={port + 1 if port < 65535 else 8501}"
         ) from None
+
+
+# Names that never lead away from this machine (RFC 6761, 6.3).
+LOCAL_HOSTS = ("localhost", "*.localhost", "127.0.0.1", "::1")
+
+
+def allowed_hosts(address: str, names: Sequence[str]) -> list[str]:
+    """The names that a browser may have in its address bar; empty for any.
+
+    Without them a page on the internet could point its own name at this machine and read along (DNS
+    rebinding). Where the app listens to a whole network, only who runs it knows its names.
+    """
+    everywhere = address in {"", "0.0.0.0", "::"}
+    return [] if everywhere and not names else [*LOCAL_HOSTS, address, *names]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+# First of all: some tests import TensorFlow with the training code, and under aiortc pylibsrtp
+# crashes where TensorFlow was there before it.
+import aiortc  # noqa: F401
 import pytest
 
 from moodmesh.face import Face, FaceFinder

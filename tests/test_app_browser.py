@@ -268,8 +268,20 @@ def test_a_mood_can_be_picked_by_hand(visit: Visit) -> None:
     page.get_by_role("radio", name=re.compile("sad")).click()
     page.get_by_text("Songs that keep you company").wait_for()
     page.wait_for_selector('.mm-look[data-mood="sad"]')
+    page.get_by_text("Mood map").click()
+    stops = page.locator(".mm-map-stop")
+    stops.first.wait_for()
     page.get_by_role("radio", name="lift").click()
     page.get_by_text("brightening slowly").wait_for()
+    # The path climbs: its later songs lie right of the first and above them.
+    page.wait_for_function(
+        """() => {
+            const at = [...document.querySelectorAll(".mm-map-stop")].map((stop) => [
+                parseFloat(stop.style.left), parseFloat(stop.style.top)]);
+            const [first, last] = [at[1], at[at.length - 1]];
+            return at.length > 6 && last[0] > first[0] + 80 && last[1] < first[1] - 60;
+        }"""
+    )
     screenshot(page, "mood-desktop")
 
 
@@ -291,8 +303,8 @@ def test_what_was_played_is_in_the_journal_and_can_be_deleted(visit: Visit) -> N
     title = page.locator(".mm-title").inner_text()
     page.get_by_role("link", name="Journal").click()
     page.get_by_role("heading", name="Journal").wait_for()
-    page.get_by_text("Songs of the day").click()
     page.locator(".mm-played", has_text=title).filter(has_text="♥").first.wait_for()
+    assert page.locator('.mm-week button[aria-pressed="true"] .mm-week-band i').count() > 0
     screenshot(page, "journal-filled")
     page.get_by_role("button", name="Delete the journal").click()
     page.get_by_role("button", name="Delete it all").click()
@@ -337,3 +349,53 @@ def test_a_click_on_the_mood_map_steers_the_queue(visit: Visit) -> None:
     chart.click(position={"x": box["width"] * 0.8, "y": box["height"] * 0.25})
     page.get_by_text("The queue goes where you point").wait_for()
     screenshot(page, "map-desktop")
+
+
+def test_the_music_goes_on_from_page_to_page(visit: Visit) -> None:
+    page = visit()
+    page.get_by_role("radio", name="Pick a mood").click()
+    page.get_by_role("radio", name=re.compile("happy")).click()
+    page.wait_for_function("stub.sounding().length === 1")
+    page.wait_for_function(
+        """() => {
+            const { URL: address, readyState } = stub.sounding()[0].frame.contentDocument;
+            return address === "about:srcdoc" && readyState === "complete";
+        }"""
+    )
+    # A frame that is moved or made anew loads again, and forgets this.
+    page.evaluate("window.first = stub.sounding()[0]; first.frame.contentWindow.untouched = true;")
+    player = page.locator(".mm-player")
+    for name, heading in (("Journal", "Journal"), ("Model", "Model"), ("Teach", "1 Show")):
+        page.get_by_role("link", name=name, exact=True).click()
+        page.locator('.mm-player[data-form="mini"]').wait_for()
+        page.locator(".st-key-page").get_by_role("heading", name=heading).wait_for()
+        assert page.evaluate("stub.sounding()[0] === first && first.frame.isConnected")
+        stage = page.locator(".mm-stage").bounding_box()
+        assert stage["width"] >= 200 and stage["height"] >= 200  # YouTube's least
+        if name == "Journal":
+            screenshot(page, "mini-desktop")
+    assert page.evaluate("first.frame.contentWindow.untouched") is True
+    title = page.locator(".mm-bar-title").inner_text()
+    page.get_by_role("button", name="Next song").click()
+    page.wait_for_function(
+        "title => document.querySelector('.mm-bar-title').textContent !== title", arg=title
+    )
+    page.wait_for_function("stub.sounding().length === 1")
+    playing = page.evaluate("stub.sounding()[0].video")
+    page.get_by_role("link", name="Listen", exact=True).click()
+    page.locator('.mm-player[data-form="full"]').wait_for()
+    page.locator(".mm-row-title").first.wait_for()
+    assert page.evaluate("stub.sounding()[0].video") == playing
+    assert player.get_attribute("data-state") == "playing"
+
+
+def test_a_page_without_music_asks_youtube_for_nothing(visit: Visit) -> None:
+    page = visit("privacy")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    page.get_by_role("heading", name="Privacy").wait_for()
+    page.wait_for_selector('.mm-player[data-form="mini"]', state="attached")
+    page.wait_for_load_state("networkidle")
+    assert not [url for url in asked if "youtube" in url or "ytimg" in url]
+    assert not page.locator(".mm-player").is_visible()

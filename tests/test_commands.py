@@ -25,7 +25,7 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=180,
     )
 
 
@@ -149,13 +149,20 @@ def test_missing_system_libraries_are_named_with_their_packages(
         system.require_libraries()
 
 
-def test_benchmark_reports_ratios() -> None:
-    done = run("-m", "moodmesh", "benchmark", "--frames", "10", "--json")
+def test_benchmark_reports_ratios_and_writes_them(tmp_path: Path) -> None:
+    done = run("-m", "moodmesh", "benchmark", "--frames", "8", "--json", "--out", str(tmp_path))
     assert done.returncode == 0
     answer = json.loads(done.stdout)
     frame = answer["frame_ms"]
     ratio = frame["total"]["median"] / frame["landmarker_alone"]["median"]
     assert frame["ratio_to_landmarker"] == pytest.approx(ratio, abs=0.001)
     assert all(stage["median"] <= stage["p95"] for stage in frame["stages"].values())
-    assert answer["sessions_at_15_fps"] >= 1
+    assert set(frame["floors"]) < set(frame["stages"])
+    assert answer["sessions_at_15_fps"] in range(65)
+    reference = answer["reference_ms"]
+    assert reference["times_slower"] == pytest.approx(
+        reference["median"] / reference["moodmesh"], abs=0.01
+    )
+    assert json.loads((tmp_path / "benchmark.json").read_text()) == answer
+    assert (tmp_path / "benchmark.png").stat().st_size > 10_000
     assert set(answer) >= {"machine", "frame_ms", "sessions_at_15_fps", "memory_mb", "startup_s"}

@@ -9,7 +9,15 @@ import cv2
 import numpy as np
 import pytest
 
-from moodmesh.face import BLENDSHAPE_NAMES, Face, FaceFinder, FaceTracker, connections, draw_mesh
+from moodmesh.face import (
+    BLENDSHAPE_NAMES,
+    Face,
+    FaceFinder,
+    FaceTracker,
+    _mesh_lines,
+    connections,
+    draw_mesh,
+)
 from tests import warped_face
 from tests.warped_face import HEIGHT, WIDTH, View
 
@@ -183,3 +191,13 @@ def test_finding_a_face_loads_no_tensorflow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr.decode()
+
+
+def test_the_mesh_is_drawn_along_every_edge_once() -> None:
+    for part, edges in connections().items():
+        drawn = [
+            tuple(sorted(pair))
+            for run in _mesh_lines()[part]
+            for pair in zip(run[:-1].tolist(), run[1:].tolist(), strict=True)
+        ]
+        assert sorted(drawn) == sorted(tuple(sorted(edge)) for edge in edges.tolist()), part

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -154,3 +155,12 @@ def test_the_live_path_never_imports_tensorflow() -> None:
         "sys.exit(any(m == 'tensorflow' or m.startswith('tensorflow.') for m in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_a_picture_that_changes_its_size_is_read_on(stream: Stream) -> None:
+    rgb = warped_face.render("happy")
+    for size in ((640, 480), (320, 240), (480, 360)):
+        back = stream.recv(frame(cv2.resize(rgb, size)))
+        assert (back.width, back.height) == size
+        assert stream.snapshot.faces == 1
+        assert stream.snapshot.problem is None

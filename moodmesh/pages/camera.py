@@ -8,15 +8,26 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
+from moodmesh import crowd, ice, probe, settings
+from moodmesh.crowd import Crowd
+from moodmesh.errors import UserError
+from moodmesh.holistic import Kind
 from moodmesh.live import Stream
+from moodmesh.pace import LEVELS
 from moodmesh.pages import session
 from moodmesh.pages.component import component
 from moodmesh.pages.session import Camera, Session
 
+# How often the page asks for its place among the live cameras; see crowd.GONE_SECONDS.
+TEND_SECONDS = 2.0
 CONSTRAINTS = {
-    # The landmark network looks at 256x256 of the face: more pixels only cost time. 'ideal', so
-    # that a camera with other sizes still starts.
-    "video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "frameRate": {"ideal": 24}},
+    # 'ideal', so that a camera with other sizes still starts. They stay as they are: with others
+    # the browser would begin its camera anew, so a busy machine makes the picture smaller here.
+    "video": {
+        "width": {"ideal": LEVELS[0].width},
+        "height": {"ideal": LEVELS[0].height},
+        "frameRate": {"ideal": LEVELS[0].fps},
+    },
     "audio": False,
 }
 VIDEO_ATTRIBUTES = {
@@ -30,11 +41,56 @@ VIDEO_ATTRIBUTES = {
 
 def lobby(visitor: Session, title: str) -> None:
     """What stands in the video's place before the camera: consent, a check, one button."""
-    asked = component("lobby")(key="lobby", data={"title": title}, on_granted_change=lambda: None)
-    if asked.granted:
+    chosen = settings.current()
+    component("lobby")(
+        key="lobby",
+        data={
+            "title": title,
+            "keeps": chosen.privacy.history_days != 0,
+            "rtc": ice.browser(chosen.network, visitor.name),
+            "answer": visitor.check_answer,
+        },
+        on_granted_change=lambda: _turn_on(visitor),
+        on_offer_change=lambda: _answer_check(visitor),
+    )
+
+
+def _turn_on(visitor: Session) -> None:
+    """The visitor has agreed. A callback: a redraw that another part asks for at that moment would
+    cut the drawing short before it came to read the press."""
+    if st.session_state["lobby"].granted:
         visitor.camera = Camera.ON
         visitor.camera_since_s = time.monotonic()
-        st.rerun()
+
+
+@st.cache_resource(show_spinner=False)
+def _line() -> Crowd:
+    """The line of everybody on this server who wants a live camera."""
+    return Crowd(crowd.most_sessions())
+
+
+def _wait(ahead: int) -> None:
+    """What stands in the video's place while others have all of this machine's places."""
+    component("queue")(
+        key="queue",
+        data={
+            "title": crowd.words(ahead),
+            "text": "This computer looks at as many faces at once as it can do well. Leave this "
+            "page open: your camera comes on when it is your turn.",
+        },
+    )
+
+
+def _answer_check(visitor: Session) -> None:
+    """Answers the trial connection of the lobby's check, in the redraw that it asked for."""
+    match st.session_state["lobby"].offer:
+        case {"number": int(number), "sdp": str(offer)}:
+            servers = ice.servers(settings.current().network, visitor.name)
+            try:
+                said = {"sdp": probe.answer(offer, servers)}
+            except UserError as error:
+                said = {"problem": str(error)}
+            visitor.check_answer = {"number": number, **said}
 
 
 def off_button(visitor: Session, place: DeltaGenerator) -> bool:
@@ -42,27 +98,50 @@ def off_button(visitor: Session, place: DeltaGenerator) -> bool:
 
     def stop() -> None:
         # A callback, because it runs even if the camera's next word interrupts the drawing.
-        visitor.camera = Camera.STOPPING
+        turn_off(visitor)
 
     return place.button("Turn off camera", icon=":material/videocam_off:", on_click=stop)
 
 
-def show(visitor: Session, key: str = "camera") -> None:
+def turn_off(visitor: Session) -> None:
+    """Lets go of the camera: its landmarker now, the browser's side as soon as it has been told.
+
+    Until then the camera is STOPPING and :func:`show` has to be drawn on.
+    """
+    visitor.ahead = 0
+    _line().leave(visitor.name)
+    if visitor.stream:
+        visitor.stream.on_ended()
+        visitor.stream = None
+    if visitor.camera is Camera.ON:
+        # Without a video in the page there is nothing that could say it has stopped.
+        visitor.camera = Camera.STOPPING if visitor.camera_mounted else Camera.OFF
+
+
+def show(visitor: Session, looks_at: Kind = "face") -> None:
     """The video with the mesh; sets ``visitor.stream`` once frames can come.
+
+    looks_at: what the page wants to see, beyond what the model in use needs.
 
     While ``visitor.camera`` is STOPPING it stays in the page until the browser has let go of the
     camera, then sets OFF.
     """
-    model = session.model_in_use(visitor)
     wanted = visitor.camera is Camera.ON
-    if not wanted and visitor.stream:
-        visitor.stream.on_ended()  # frees the landmarker now, not when the connection is down
+    if wanted:
+        visitor.ahead = _line().ask(visitor.name)
+        st.fragment(_tend, run_every=TEND_SECONDS)(visitor)
+        if visitor.ahead:
+            visitor.camera_since_s = time.monotonic()
+            return
+    model = session.model_in_use(visitor)
+    network = settings.current().network
     context = webrtc_streamer(  # type: ignore[type-var]  # it asks for recv and on_ended only
-        key=key,
+        key="camera",
         mode=WebRtcMode.SENDRECV,
         video_processor_factory=lambda: Stream(model),
         media_stream_constraints=CONSTRAINTS,
-        rtc_configuration={"iceServers": []},
+        frontend_rtc_configuration=ice.browser(network, visitor.name),
+        server_rtc_configuration={"iceServers": ice.servers(network, visitor.name)},
         video_html_attrs=VIDEO_ATTRIBUTES,
         # The component starts a connection at every redraw until the first has begun, and only
         # one of them gets the answer. So it is drawn once idle: when it has reported itself, it
@@ -73,7 +152,22 @@ def show(visitor: Session, key: str = "camera") -> None:
     )
     visitor.camera_mounted = True
     visitor.stream = context.video_processor if wanted else None
+    if visitor.stream:
+        visitor.stream.look_at(looks_at)
     if not wanted and not context.state.playing and not context.state.signalling:
         visitor.camera = Camera.OFF
         visitor.camera_mounted = False
         st.rerun()
+
+
+def _tend(visitor: Session) -> None:
+    """Keeps the visitor's place among the live cameras; shows the queue while there is none."""
+    if visitor.camera is not Camera.ON:
+        return
+    ahead, before = _line().ask(visitor.name), visitor.ahead
+    if before and not ahead:
+        visitor.ahead = 0
+        st.rerun()
+    visitor.ahead = ahead if before else 0
+    if visitor.ahead:
+        _wait(visitor.ahead)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 import streamlit as st
 
 from moodmesh import pictures
@@ -11,6 +12,7 @@ from moodmesh.classifier import Classifier, Expression
 from moodmesh.colours import hex_of, shape_of
 from moodmesh.errors import UserError
 from moodmesh.face import FaceFinder, draw_mesh
+from moodmesh.holistic import HolisticFinder, draw_body
 from moodmesh.live import Snapshot
 from moodmesh.mood import LOOKS, VALENCE_AROUSAL, Mood, chosen, valence_arousal
 from moodmesh.pages import camera, music, session
@@ -19,7 +21,6 @@ from moodmesh.pages.session import Camera, Session
 
 # Fast enough for a bar to feel alive, slow enough to cost nothing beside the frames.
 LOOK_SECONDS = 0.4
-MUSIC_SECONDS = 1.0
 # A face that is away for a moment is still the listener's; after this the page asks for it.
 LOST_SECONDS = 1.5
 # The camera delivers nothing for so long: it was unplugged or the network broke.
@@ -31,39 +32,34 @@ CAMERA, PHOTO, BY_HAND = "Camera", "Photo", "Pick a mood"
 
 
 def page() -> None:
-    """Draws the page."""
+    """Draws the page; the shell puts the music beside it."""
     visitor = session.current()
-    left, right = st.columns([5, 6], gap="large")
-    with left:
-        source = st.segmented_control(
-            "Where the mood comes from",
-            [CAMERA, PHOTO, BY_HAND],
-            default=CAMERA,
-            required=True,
-            key="source",
-            label_visibility="collapsed",
-        )
-        with st.container(key="stage"):
-            if source != CAMERA and visitor.camera is not Camera.OFF:
-                visitor.camera = Camera.STOPPING
-            if visitor.camera is not Camera.OFF:
-                camera.show(visitor)
-            elif source == CAMERA:
-                camera.lobby(visitor, "Let your face choose the music")
-                hint = "Turn on the camera, use a photo or pick a mood."
-                _bars({}, None, "waiting", "Not sure yet", hint)
-            elif source == PHOTO:
-                _photo(visitor)
-            else:
-                _by_hand(visitor)
-            if visitor.camera is Camera.ON:
-                st.fragment(_look, run_every=LOOK_SECONDS)(visitor)
-                _controls(visitor)
-        live = MUSIC_SECONDS if visitor.camera is Camera.ON else None
-        with st.expander("Mood map", icon=":material/explore:"):
-            st.fragment(music.mood_map, run_every=live)(visitor)
-    with right:
-        st.fragment(music.player_and_queue, run_every=live)(visitor)
+    source = st.segmented_control(
+        "Where the mood comes from",
+        [CAMERA, PHOTO, BY_HAND],
+        default=CAMERA,
+        required=True,
+        key="source",
+        label_visibility="collapsed",
+    )
+    with st.container(key="stage"):
+        if source != CAMERA and visitor.camera is Camera.ON:
+            camera.turn_off(visitor)
+        if visitor.camera is not Camera.OFF:
+            camera.show(visitor)
+        elif source == CAMERA:
+            camera.lobby(visitor, "Let your face choose the music")
+            hint = "Turn on the camera, use a photo or pick a mood."
+            _bars({}, None, "waiting", "Not sure yet", hint)
+        elif source == PHOTO:
+            _photo(visitor)
+        else:
+            _by_hand(visitor)
+        if visitor.camera is Camera.ON:
+            st.fragment(_look, run_every=LOOK_SECONDS)(visitor)
+            _controls(visitor)
+    with st.expander("Mood map", icon=":material/explore:"):
+        st.fragment(music.mood_map, run_every=music.pace(visitor))(visitor)
 
 
 # --- where the mood comes from ----------------------------------------------------------------
@@ -97,13 +93,15 @@ def _look(visitor: Session) -> None:
     """The bars under the video; a fragment of its own, drawn anew while the camera is on."""
     stream = visitor.stream
     seen = stream.snapshot if stream else Snapshot()
-    if seen.problem:
+    if visitor.ahead:
+        _bars({}, None, "waiting", "Not sure yet", "A photo or a mood by hand works right away.")
+    elif seen.problem:
         _bars(seen.shown, None, "lost", "The camera needs a hand", seen.problem)
     elif stream is None or not seen.frames:
         slow = time.monotonic() - visitor.camera_since_s > SLOW_SECONDS
         hint = (
-            "This takes longer than usual. A firewall may be in the way: turn the camera off and "
-            "on again, or use a photo."
+            "This takes longer than usual. A firewall may be in the way: turn the camera off, "
+            "then press 'Check camera and connection'. Or use a photo."
             if slow
             else "This takes about five seconds."
         )
@@ -124,9 +122,17 @@ def _look(visitor: Session) -> None:
             seen.mood.label,
             "seen",
             _sentence(seen.expression, seen.shown),
-            "It is quite dark: more light from the front helps." if seen.dark else "",
+            _remark(seen),
             f"from {_SOURCES[seen.expression.source]}" if seen.expression else "",
         )
+
+
+def _remark(seen: Snapshot) -> str:
+    if seen.dark:
+        return "It is quite dark: more light from the front helps."
+    if seen.eased:
+        return "This computer is busy: the picture is smaller and slower for a while."
+    return ""
 
 
 _SOURCES = {"landmarks": "the mesh", "cnn": "the picture", "ensemble": "mesh and picture"}
@@ -184,6 +190,7 @@ def _photo(visitor: Session) -> None:
             "A photo with a face",
             type=["jpg", "jpeg", "png", "webp"],
             help="It is read in memory and never stored.",
+            max_upload_size=pictures.MOST_BYTES // 2**20,
         )
     )
     if upload is None:
@@ -191,25 +198,40 @@ def _photo(visitor: Session) -> None:
         return
     try:
         rgb = pictures.decode(upload.getvalue(), f"'{upload.name}'")
-        with FaceFinder() as finder:
-            faces = finder.find(rgb)
-        expression = Classifier(session.model_in_use(visitor)).of_picture(rgb, faces[:1])
+        classifier = Classifier(session.model_in_use(visitor))
+        expression, faces, drawn = _read_photo(visitor, rgb, classifier)
     except UserError as error:
         st.error(str(error))
         return
-    if faces:
-        rgb = rgb.copy()
-        draw_mesh(rgb, faces[0])
+    rgb = drawn
     st.image(rgb, width="stretch")
     if expression is None:
         hint = "Try another photo: the face from the front, in good light."
         _bars({}, None, "lost", "I could not find a face", hint)
         return
-    hint = "" if len(faces) < 2 else f"{len(faces)} faces found; the largest one counts."
+    hint = "" if faces < 2 else f"{faces} faces found; the largest one counts."
     shown = expression.probabilities
     _bars(shown, expression.label, "seen", _sentence(expression, shown), hint)
     valence, arousal = valence_arousal(shown)
     visitor.listening.follow(Mood(expression.label, dict(shown), valence, arousal))
+
+
+def _read_photo(
+    visitor: Session, rgb: np.ndarray, classifier: Classifier
+) -> tuple[Expression | None, int, np.ndarray]:
+    """What the model sees in a photo, in how many faces, and the photo with that drawn in."""
+    drawn = rgb.copy()
+    if classifier.kind == "holistic":
+        with HolisticFinder() as bodies:
+            body = bodies.find(rgb)
+        draw_body(drawn, body)
+        return classifier.of_body(body), int(bool(body)), drawn
+    with FaceFinder() as finder:
+        faces = finder.find(rgb)
+    visitor.photo = faces[0] if faces else None
+    if faces:
+        draw_mesh(drawn, faces[0])
+    return classifier.of_picture(rgb, faces[:1]), len(faces), drawn
 
 
 def _by_hand(visitor: Session) -> None:

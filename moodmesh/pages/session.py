@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,17 +12,22 @@ from pathlib import Path
 
 import streamlit as st
 
-from moodmesh import bundle
+from moodmesh import bundle, people, retention, settings
 from moodmesh.bundle import Bundle
 from moodmesh.errors import UserError
+from moodmesh.face import Face
 from moodmesh.listening import Listening
 from moodmesh.live import Stream
+from moodmesh.people import Person
 from moodmesh.songs import catalogue
 from moodmesh.songs.catalogue import Song
 from moodmesh.songs.discovery import Discovery
-from moodmesh.songs.history import History
+from moodmesh.songs.embeddable import Checks, key_from_environment
+from moodmesh.songs.history import History, NoHistory
 from moodmesh.songs.learning import Learner
 from moodmesh.songs.ownlist import own_songs
+
+LOGGER = logging.getLogger(__name__)
 
 # Years of listening; older events weigh next to nothing.
 LEARNT_EVENTS = 10_000
@@ -38,43 +45,90 @@ class Camera(Enum):
 
 @dataclass
 class Session:
-    """One visitor's state; nothing in it is shared with another."""
+    """One visitor's state; nothing in it is shared with another.
+
+    name: what a TURN server knows the visit by; it says nothing of the person.
+    check_answer: what the connection check was last answered.
+    photo: the face in the last photo, as points alone.
+    ahead: how many wait for a live camera before this visitor; 0 where it is their turn.
+    """
 
     listening: Listening
+    person: Person = people.HOME
+    name: str = field(default_factory=lambda: secrets.token_hex(4))
     model: str = GENERAL
     camera: Camera = Camera.OFF
     camera_mounted: bool = False
     camera_since_s: float = 0.0
+    drawing_page: bool = False
     stream: Stream | None = None
+    photo: Face | None = None
+    ahead: int = 0
     read_uploads: set[str] = field(default_factory=set)
     notices: list[str] = field(default_factory=list)
+    check_answer: dict[str, object] | None = None
 
 
 def current() -> Session:
     """The session of the visitor whose page is being drawn."""
-    if "session" not in st.session_state:
-        session = Session(_listening())
+    whose = person()
+    kept = st.session_state.get("session")
+    if kept is not None and kept.person != whose:
+        if kept.stream:
+            kept.stream.on_ended()
+        st.session_state.clear()  # what another person began is not for this one
+        kept = None
+    if kept is None:
+        kept = Session(_listening(), whose)
         if has_personal():
-            session.model = PERSONAL
-        st.session_state["session"] = session
-    session = st.session_state["session"]
-    assert isinstance(session, Session)
-    return session
+            kept.model = PERSONAL
+        st.session_state["session"] = kept
+    assert isinstance(kept, Session)
+    return kept
+
+
+def asks_for_login() -> bool:
+    """Whether this server has a login (the [auth] section of Streamlit's secrets)."""
+    # Without one, `st.user` has no such attribute at all.
+    return "is_logged_in" in st.user.to_dict()
+
+
+def person() -> Person:
+    """Whose page is being drawn; the one person of this machine where there is no login.
+
+    Raises UserError where there is one and the visitor has not come through it.
+    """
+    if not asks_for_login():
+        return people.HOME
+    if not st.user.is_logged_in:
+        raise UserError("Log in first.")
+    try:
+        return people.of_claims(st.user.to_dict())
+    except ValueError as error:
+        raise UserError(
+            f"This login cannot be used: {error}. Ask whoever runs this server to check its "
+            "OpenID Connect settings."
+        ) from None
 
 
 def has_personal() -> bool:
-    """Whether this machine has a personal model."""
-    return (bundle.PERSONAL / bundle.MANIFEST).is_file()
+    """Whether this person has a personal model."""
+    return (person().model / bundle.MANIFEST).is_file()
 
 
 def model_in_use(session: Session) -> Bundle:
     """The chosen model; the general one, with a notice, where the personal one cannot be read."""
     if session.model == PERSONAL:
         try:
-            return _read(bundle.PERSONAL, _changed(bundle.PERSONAL))
+            return _read(session.person.model, _changed(session.person.model))
         except UserError as error:
             session.model = GENERAL
             session.notices.append(f"{error} Until then the general model reads your expression.")
+    return general()
+
+
+def general() -> Bundle:
+    """The general model."""
     return _read(bundle.GENERAL, _changed(bundle.GENERAL))
 
 
@@ -92,7 +146,7 @@ def _read(folder: Path, changed: float) -> Bundle:
 def reload_songs(visitor: Session) -> None:
     """Takes the listener's own songs in, here and in every new session."""
     _catalogue.clear()
-    _use_songs(visitor, _catalogue())
+    _use_songs(visitor, _catalogue(visitor.person.songs))
 
 
 def add_songs(visitor: Session, songs: Sequence[Song]) -> None:
@@ -115,7 +169,7 @@ def _learner(songs: catalogue.Catalogue) -> Learner:
 
 def _listening() -> Listening:
     """A new visit of a listener who may have been here before."""
-    songs, past = _catalogue(), history()
+    songs, past = _catalogue(person().songs), history()
     liked, disliked = past.verdicts()
     return Listening(
         songs,
@@ -128,21 +182,47 @@ def _listening() -> Listening:
     )
 
 
-@st.cache_resource(show_spinner=False)
 def history() -> History:
-    """What was played and felt on this machine; one for all sessions, it locks for itself."""
-    return History()
+    """What was played and read of this person."""
+    return _history(person().key)
+
+
+@st.cache_resource(max_entries=500, show_spinner=False)
+def _history(listener: str) -> History:
+    """One for all sessions of a listener; it locks for itself."""
+    kept = settings.current().privacy.history_days != 0
+    return History(listener=listener) if kept else NoHistory(listener=listener)
 
 
 @st.cache_resource(show_spinner=False)
 def discovery() -> Discovery:
     """Finds the videos of songs that have none; one for all sessions, so that YouTube Music is
     never asked in bursts."""
-    return Discovery()
+    return Discovery(enabled=settings.current().privacy.find_songs)
+
+
+@st.cache_resource(ttl=retention.DAY_S, show_spinner=False)
+def purge() -> None:
+    """Deletes what is too old, at most once a day."""
+    try:
+        retention.purge(settings.current().privacy)
+    except UserError as error:
+        LOGGER.warning("%s", error)
+
+
+@st.cache_resource(max_entries=50, show_spinner=False)
+def _catalogue(own_list: Path) -> catalogue.Catalogue:
+    """The listener's own songs and the shipped ones, loaded once; nothing changes them."""
+    own = own_songs(own_list)
+    return catalogue.combine([own, _shipped()]) if len(own) else _shipped()
 
 
 @st.cache_resource(show_spinner=False)
-def _catalogue() -> catalogue.Catalogue:
-    """The listener's own songs and the shipped ones, loaded once; nothing changes them."""
-    own = own_songs()
-    return catalogue.combine([own, catalogue.load()]) if len(own) else catalogue.load()
+def _shipped() -> catalogue.Catalogue:
+    return catalogue.load()
+
+
+@st.cache_resource(show_spinner=False)
+def checks() -> Checks:
+    """Asks YouTube which videos may play here, where the listener has a key for that."""
+    return Checks(key_from_environment() if settings.current().privacy.find_songs else None)

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from moodmesh.errors import UserError
-from moodmesh.pages import journal, listen, model, privacy, session, teach
+from moodmesh.pages import journal, listen, login, model, music, privacy, session, teach
 
 _CSS = Path(__file__).with_name("shell.css")
 
@@ -16,6 +16,9 @@ def run() -> None:
     """Draws the page that the address names."""
     st.set_page_config(page_title="moodmesh", page_icon="🎧", layout="wide")
     st.html(f"<style>{_CSS.read_text('utf-8')}:root{{--mm-ground:{_ground()}}}</style>")
+    if not login.passed():
+        return
+    session.purge()
     pages = [
         st.Page(listen.page, title="Listen", url_path="listen", default=True),
         st.Page(teach.page, title="Teach", url_path="teach"),
@@ -24,23 +27,36 @@ def run() -> None:
         st.Page(privacy.page, title="Privacy", url_path="privacy"),
     ]
     chosen = st.navigation(pages, position="hidden")
+    at_home = chosen is pages[0]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="nav"):
-        st.html('<span class="mm-brand">moodmesh</span>', width="content")
+        place = "listen" if at_home else "elsewhere"
+        st.html(f'<span class="mm-brand" data-place="{place}">moodmesh</span>', width="content")
         for page in pages:
             here = page.url_path == chosen.url_path
             with st.container(key=f"nav-{'here' if here else page.title}", width="content"):
                 st.page_link(page, label=page.title, width="content")
+    # Containers of the shell's own: what is in the second one outlives the change of page, so that
+    # the video goes on where it is.
+    frame = st.container(key="frame")
+    content, beside = frame.container(key="page"), frame.container(key="music")
     try:
         visitor = session.current()
         for notice in visitor.notices:
-            st.warning(notice)
+            content.warning(notice)
         visitor.notices.clear()
         if st.session_state.get("drawn_page") != chosen.url_path:
             st.session_state["drawn_page"] = chosen.url_path
             visitor.camera_mounted = False  # another page's video is gone: it has to mount anew
-        chosen.run()
     except UserError as error:
         st.error(str(error))
+        return
+    with content:
+        try:
+            chosen.run()
+        except UserError as error:
+            st.error(str(error))
+    with beside:
+        music.draw(visitor, at_home=at_home)
 
 
 def _ground() -> str:

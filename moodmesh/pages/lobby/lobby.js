@@ -18,13 +18,23 @@ const OTHER =
 // asks for permission twice.
 const HOLD_MS = 6000;
 
+// An answer to the connection check comes with the redraw after the question.
+const waiting = new WeakMap();
+
 export default function (component) {
   const { parentElement, setTriggerValue, data } = component;
   const part = (name) => parentElement.querySelector(`[data-part="${name}"]`);
   const button = part("start");
   const problem = part("problem");
+  const check = part("check");
 
   part("title").textContent = data.title;
+  part("where").textContent = isLocal()
+    ? "Your camera picture stays on this machine"
+    : `Your camera picture goes to ${window.location.hostname}, encrypted, and no further`;
+  part("kept").textContent = data.keeps
+    ? "The expressions read from it go into your journal, which you can delete."
+    : "The expressions read from it are not kept either.";
 
   const show = (text) => {
     problem.textContent = text;
@@ -47,5 +57,31 @@ export default function (component) {
     } finally {
       button.disabled = false;
     }
+  };
+
+  const question = waiting.get(parentElement);
+  if (question && data.answer?.number === question.number) question.resolve(data.answer);
+
+  const say = (findings, done) => {
+    part("findings").replaceChildren(
+      ...findings.map(({ ok, text }) => {
+        const line = document.createElement("li");
+        line.dataset.ok = ok;
+        line.textContent = text;
+        return line;
+      }),
+    );
+    check.textContent = done ? "Check again" : "Checking …";
+    check.disabled = !done;
+  };
+
+  check.onclick = () => {
+    const ask = (sdp) =>
+      new Promise((resolve) => {
+        const number = Math.floor(Math.random() * 1e9);
+        waiting.set(parentElement, { number, resolve });
+        setTriggerValue("offer", { number, sdp });
+      });
+    checkAll(data.rtc, ask, say);
   };
 }
