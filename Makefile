@@ -6,7 +6,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PORT ?= 8501
 
-.PHONY: app test lint format benchmark screenshots setup setup-dev clean
+.PHONY: app test lint audit format benchmark screenshots setup setup-dev clean
 
 app: setup
 	@$(RUN) app.py --port $(PORT)
@@ -18,6 +18,9 @@ lint: setup-dev
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
+
+audit: setup-dev
+	@$(RUN) .ci/audit.py
 
 format: setup-dev
 	@$(VENV)/bin/ruff format .

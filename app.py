@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+import threading
+import webbrowser
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from moodmesh import system
+from moodmesh import settings, system
 from moodmesh.__main__ import run_command
 
 
@@ -23,19 +26,42 @@ def serve(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--address", default="localhost", help="where to listen (default: %(default)s)"
     )
+    parser.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name that people open it by, where a proxy stands before it (may be repeated)",
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     args = parser.parse_args(argv)
+    settings.current()  # what is wrong with them is said here, in one line, and not in the page
     system.require_libraries()
     system.require_free_port(args.address, args.port)
 
-    from streamlit.web import bootstrap
+    import streamlit as st
+    from starlette.middleware import Middleware
 
-    options = {"server_port": args.port, "server_address": args.address}
-    options["server_headless"] = args.no_browser or not system.has_browser()
+    from moodmesh.headers import Headers
+
     script = str(Path(__file__).resolve())
-    bootstrap.load_config_options(flag_options=options)
-    print(f"moodmesh: http://{args.address}:{args.port} (Ctrl-C stops it)", flush=True)
-    bootstrap.run(script, is_hello=False, args=[], flag_options=options)
+    page = f"http://{args.address}:{args.port}"
+
+    @asynccontextmanager
+    async def started(_: st.App) -> AsyncIterator[None]:
+        if system.has_browser() and not args.no_browser:
+            # It comes before the server answers: its request waits, and this must not.
+            threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
+        yield
+
+    print(f"moodmesh: {page} (Ctrl-C stops it)", flush=True)
+    st.App(script, lifespan=started, middleware=[Middleware(Headers)]).run(
+        config={
+            "server.port": args.port,
+            "server.address": args.address,
+            "server.allowedHosts": system.allowed_hosts(args.address, args.host),
+        }
+    )
     return 0
 
 
