@@ -79,7 +79,9 @@ TRAIN = """
     from moodmesh.training import cnn
     from moodmesh.training.landmark_cache import FoundLandmarks
 
-    SETTINGS = cnn.Settings(variants=1, epochs=2, batch=16, hidden=8, tower=(8, 8))
+    SETTINGS = cnn.Settings(
+        variants=1, epochs=2, batch=16, hidden=8, tower=(8, 8), mixup=0.2
+    )
 
     def striped():
         rng = np.random.default_rng(0)
@@ -89,6 +91,11 @@ TRAIN = """
             image[6 * label : 6 * label + 6] += 200
         usage = np.array([0] * 32 + [1] * 8 + [2] * 8)
         return fer2013.Fer2013(images, labels, usage, np.arange(48))
+
+    def some_votes():
+        votes = np.random.default_rng(1).multinomial(10, [0.1] * 10, 48)
+        votes[5] = 0  # a picture that nobody voted on
+        return votes
 
     def train(folder, kill_after=None):
         def report(line):
@@ -102,7 +109,7 @@ TRAIN = """
         )
         return cnn.train_cnn(
             striped(), nowhere, folder / "cnn.tflite", SETTINGS,
-            folder / "checkpoints", folder.parent / "cache", report,
+            folder / "checkpoints", folder.parent / "cache", report, votes=some_votes(),
         )
 
     if __name__ == "__main__":

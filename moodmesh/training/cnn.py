@@ -76,6 +76,12 @@ class Settings:
     tower: tuple[int, int] = (128, 192)
     # The network kept is the running mean of the last thousand steps' weights.
     averaging: float = 0.999
+    # How much the FER+ votes weigh beside the labels, where there are any: a second set of outputs
+    # that is left off at the end. Ten people's votes say what a picture shows; its one label says
+    # what to answer.
+    votes: float = 0.5
+    # Pairs of pictures are mixed in shares drawn from Beta(mixup, mixup); 0: not at all.
+    mixup: float = 0.0
     seed: int = 0
 
 
@@ -83,11 +89,12 @@ SETTINGS = Settings()
 
 
 def build_upper(
-    shape: tuple[int, int, int], settings: Settings, normalised: bool = True
+    shape: tuple[int, int, int], settings: Settings, normalised: bool = True, votes: bool = False
 ) -> keras.Model:
-    """Maps of the last frozen stage -> logits.
+    """Maps of the last frozen stage -> logits of fer2013.LABELS.
 
     normalised: with batch normalisation in the trunk's stages; see :func:`start_from_trunk`.
+    votes: with the logits of fer2013.FERPLUS_ANSWERS behind the others.
     """
     inputs = keras.Input(shape, name="maps")
     stages = [inputs, *trunk.run_stages(inputs, trunk.STAGES[FROZEN:USED], normalised)]
@@ -96,6 +103,9 @@ def build_upper(
     )
     joined = keras.layers.Dropout(settings.dropout, seed=settings.seed, dtype="float32")(joined)
     logits = keras.layers.Dense(len(fer2013.LABELS), name="logits", dtype="float32")(joined)
+    if votes:
+        answers = keras.layers.Dense(len(fer2013.FERPLUS_ANSWERS), name="votes", dtype="float32")
+        logits = keras.layers.Concatenate(dtype="float32")([logits, answers(joined)])
     return keras.Model(inputs, logits, name="upper")
 
 
@@ -198,24 +208,31 @@ def trunk_variables(network: keras.Model) -> list[keras.Variable]:
 class Examples:
     """Training examples: a label each, int64 (n,), and variants of the maps, each (n, h, w, c).
 
-    chances: of each variant to be taken, float64 (variants,), together 1.
+    chances: of each variant to be taken, float64 (variants,), together 1. votes: the shares of the
+    FER+ votes, float32 (n, 10), 0 where nobody voted; None where they are not used.
     """
 
     labels: np.ndarray
     variants: tuple[np.ndarray, ...]
     chances: np.ndarray
+    votes: np.ndarray | None = None
 
 
 def batches(
     examples: Examples, settings: Settings, epoch: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """An epoch's batches of maps and one-hot, smoothed labels; the same for the same epoch."""
+    """An epoch's batches of maps and targets; the same for the same epoch.
+
+    Targets are one-hot, smoothed labels and behind them the shares of votes, if there are any.
+    """
     rng = np.random.default_rng((settings.seed, epoch))
     order = rng.permutation(len(examples.labels))
     chosen = rng.choice(len(examples.variants), len(order), p=examples.chances)
     targets = np.full((len(order), len(fer2013.LABELS)), settings.smoothing, np.float32)
     targets /= len(fer2013.LABELS)
     targets[np.arange(len(order)), examples.labels] += 1 - settings.smoothing
+    if examples.votes is not None:
+        targets = np.concatenate([targets, examples.votes], axis=1)
 
     def read(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.stack([examples.variants[chosen[row]][row] for row in rows]), targets[rows]
@@ -259,6 +276,10 @@ def _optimizer(
     return optimizer
 
 
+def _cross_entropy(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+
+
 class Training:
     """One network in training: its weights, their running mean, the optimizers and the epoch."""
 
@@ -297,16 +318,39 @@ class Training:
         self, inputs: tf.Tensor, targets: tf.Tensor, decay: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Loss and accuracy of one step."""
+        inputs = tf.cast(inputs, tf.float32)
+        if self.settings.mixup:
+            inputs, targets = self._mix(inputs, targets)
+        labels = len(fer2013.LABELS)
         with tf.GradientTape() as tape:
-            logits = self.network(tf.cast(inputs, tf.float32), training=True)
-            loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+            logits = self.network(inputs, training=True)
+            loss = _cross_entropy(targets[:, :labels], logits[:, :labels])
+            if logits.shape[1] > labels:
+                votes = _cross_entropy(targets[:, labels:], logits[:, labels:])
+                loss += self.settings.votes * votes
         gradients = tape.gradient(loss, self._groups)
         for optimizer, part, group in zip(self.optimizers, gradients, self._groups, strict=True):
             optimizer.apply(part, group)
         for mean, now in zip(self.averaged.weights, self.network.weights, strict=True):
             mean.assign(decay * mean.value + (1 - decay) * now.value)
-        right = tf.argmax(logits, 1) == tf.argmax(targets, 1)
+        right = tf.argmax(logits[:, :labels], 1) == tf.argmax(targets[:, :labels], 1)
         return loss, tf.reduce_mean(tf.cast(right, tf.float32))
+
+    def _mix(self, inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mixup (Zhang et al. 2018) of every example with another one of the batch."""
+        # A Beta variate is the share of one of two Gamma variates in their sum.
+        gammas = tf.random.stateless_gamma(
+            (2, tf.shape(inputs)[0]),
+            tf.stack([tf.cast(self.optimizers[0].iterations, tf.int32), self.settings.seed]),
+            self.settings.mixup,
+        )
+        share = gammas[0] / (gammas[0] + gammas[1] + 1e-9)
+        share = tf.maximum(share, 1 - share)
+        wide, narrow = share[:, None, None, None], share[:, None]
+        return (
+            wide * inputs + (1 - wide) * tf.reverse(inputs, [0]),
+            narrow * targets + (1 - narrow) * tf.reverse(targets, [0]),
+        )
 
     def run_epoch(self, examples: Examples) -> dict[str, float]:
         """One pass over the examples; its mean loss and accuracy on varied pictures."""
@@ -438,7 +482,7 @@ def train_upper(
     shape = training.variants[0].shape[1:]
     some = training.variants[0][:: max(1, len(training.labels) // PROBE)].astype(np.float32)
     run = Training(
-        lambda: build_upper(shape, settings),
+        lambda: build_upper(shape, settings, votes=training.votes is not None),
         lambda network: start_from_trunk(network, trained, settings, some),
         settings,
         len(training.labels) // settings.batch,
@@ -448,7 +492,8 @@ def train_upper(
     while run.epoch < settings.epochs:
         started = time.monotonic()
         figures = run.run_epoch(training)
-        right = predict(run.averaged, public[0]).argmax(axis=1) == public[1]
+        logits = predict(run.averaged, public[0])[:, : len(fer2013.LABELS)]
+        right = logits.argmax(axis=1) == public[1]
         figures |= {
             "public_test_accuracy": float(right.mean()),
             "seconds": time.monotonic() - started,
@@ -471,10 +516,12 @@ def train_cnn(
     checkpoints: Path = CHECKPOINTS,
     cache: Path = CACHE,
     report: Callable[[str], None] = print,
+    votes: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Trains the image network, or goes on with it, and writes it to `out`, a .tflite.
 
-    found: the faces of all of data's images. Returns what the bundle should say about it:
+    found: the faces of all of data's images. votes: of FER+, int64 (n, 10), to learn from those of
+    the training images too. Returns what the bundle should say about it:
     settings, counts, the epochs' figures and PublicTest accuracy of the written file.
     """
     learned = for_training(data)
@@ -493,7 +540,12 @@ def train_cnn(
     wanted = PLAIN | {f"variant_{seed}": (seed, False) for seed in range(1, settings.variants + 1)}
     variants = maps.make_maps(_map_folder(cache, training), frozen, training, wanted)
     public_maps = maps.make_maps(_map_folder(cache, tests), frozen, tests, {"plain": (None, False)})
-    examples = Examples(data.labels[learned], tuple(variants.values()), _chances(settings))
+    examples = Examples(
+        data.labels[learned],
+        tuple(variants.values()),
+        _chances(settings),
+        None if votes is None else _shares(votes[learned]),
+    )
     run = train_upper(
         examples,
         (public_maps["plain"], data.labels[public]),
@@ -503,7 +555,7 @@ def train_cnn(
         report,
     )
     upper = build_upper(examples.variants[0].shape[1:], settings)
-    upper.set_weights(run.averaged.get_weights())
+    trunk.copy_by_name(run.averaged, upper)
     content = as_litert(whole_network(lower, upper), halve=True)
     write_whole(out, content)
     figures = accuracy(content, tests, data.labels[public])
@@ -516,6 +568,14 @@ def train_cnn(
         "history": run.history,
         "public_test": figures,
     }
+
+
+def _shares(votes: np.ndarray) -> np.ndarray:
+    """Votes, int64 (n, 10) -> shares of each row, float32; 0 where nobody voted."""
+    shares: np.ndarray = (votes / np.maximum(1, votes.sum(axis=1, keepdims=True))).astype(
+        np.float32
+    )
+    return shares
 
 
 def accuracy(content: bytes, pictures: maps.Pictures, labels: np.ndarray) -> dict[str, float]:
@@ -549,6 +609,7 @@ def write_whole(path: Path, content: bytes) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `train.py cnn`."""
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, folder or zip")
+    parser.add_argument("--ferplus", type=Path, help="fer2013new.csv of FER+: to learn from too")
     parser.add_argument("--out", type=Path, default=CACHE / "cnn.tflite", help="where it goes")
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="to go on from")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where maps are kept")
@@ -557,7 +618,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Trains the image network and says how it gets into a model."""
     data = fer2013.read(args.data)
+    votes = None if args.ferplus is None else fer2013.read_ferplus(args.ferplus, data)
     found = find_landmarks(data.images)
-    train_cnn(data, found, args.out, SETTINGS, args.checkpoints, args.cache)
+    train_cnn(data, found, args.out, SETTINGS, args.checkpoints, args.cache, votes=votes)
     print(f"Put it into the model: python train.py combine --data {args.data} --cnn {args.out}")
     return 0
