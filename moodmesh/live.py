@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import av
@@ -95,6 +96,7 @@ class Stream:
         self._watcher: Watcher | None = None
         self._plays_like = plays_like or {}
         self._tracker: FaceTracker | HolisticTracker | None = None
+        self._drawing: ThreadPoolExecutor | None = None
         self._wanted: Kind = "face"
         self._failures = 0
         self._pace = Pace()
@@ -188,6 +190,9 @@ class Stream:
         tracker, self._tracker = self._tracker, None
         if tracker is not None:
             tracker.close()
+        drawing, self._drawing = self._drawing, None
+        if drawing is not None:
+            drawing.shutdown(wait=False)
 
     def _fail(self, error: Exception) -> None:
         self._failures += 1
@@ -214,7 +219,7 @@ class Stream:
         return self._tracker
 
     def _annotate(self, rgb: np.ndarray) -> np.ndarray:
-        """Works on one frame, uint8 (height, width, 3); draws into it and returns it."""
+        """Works on one frame, uint8 (height, width, 3); returns a picture with the mesh."""
         began_s = time.monotonic()
         with self._lock:
             classifier, shown, moods = self._classifier, self._shown, self._moods
@@ -230,6 +235,10 @@ class Stream:
             body, face, people = None, seen[0] if seen else None, len(seen)
         if watcher is not None:
             watcher(body if body is not None else face, time_ms, brightness)
+        # The mesh is drawn while the networks work, in the colour of the mood so far.
+        if self._drawing is None:
+            self._drawing = ThreadPoolExecutor(1, "mesh")
+        drawn = self._drawing.submit(_draw, rgb, body or face, of_label(moods.mood.label))
         expression = classifier.of_frame(rgb, seen, began_s)
         # A model of hands as well may read somebody whose hand hides the face.
         if face is not None or (body and classifier.kind == "holistic"):
@@ -237,10 +246,7 @@ class Stream:
         if expression is not None:
             shown.update(expression.probabilities, began_s)
             moods.update(expression.probabilities, began_s)
-        if body is not None:
-            draw_body(rgb, body, of_label(moods.mood.label))
-        elif face is not None:
-            draw_mesh(rgb, face, of_label(moods.mood.label))
+        annotated = drawn.result()
         now_s = time.monotonic()
         interval_s = began_s - (self._last_frame_s or began_s - 1 / 15)
         self._last_frame_s = began_s
@@ -263,7 +269,17 @@ class Stream:
             problem=None,
             level=self._pace.level,
         )
-        return rgb
+        return annotated
+
+
+def _draw(rgb: np.ndarray, seen: Face | Body | None, colour: tuple[int, int, int]) -> np.ndarray:
+    """A copy of the picture, which others still read, with what was seen drawn over it."""
+    annotated = rgb.copy()
+    if isinstance(seen, Body):
+        draw_body(annotated, seen, colour)
+    elif seen is not None:
+        draw_mesh(annotated, seen, colour)
+    return annotated
 
 
 def _rgb(frame: av.VideoFrame, most: int) -> np.ndarray:

@@ -156,3 +156,25 @@ def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(tmp_path):
     assert resumed == pytest.approx(unbroken, rel=0.01)
     assert len(_values(done.stdout, "logits")[0]) == 7
     assert _values(done.stdout, "megabytes")[0][0] < 8
+
+
+def test_the_landmark_net_as_shipped_says_what_the_trained_one_says():
+    output = _run(
+        """
+        import numpy as np
+        from moodmesh.features import FEATURES, mirror
+        from moodmesh.training import networks
+
+        rng = np.random.default_rng(0)
+        faces = rng.normal(size=(40, FEATURES)).astype(np.float32)
+        shape = networks.Shape(components=16, hidden=(24, 12))
+        net = networks.build(shape, networks.fit_scaling(faces, 16, shape.whitening))
+        for weight in net.get_layer("hidden_1_scale").weights:
+            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+        shipped = np.asarray(networks.symmetric(networks.folded(net))(faces))
+        means = (np.asarray(net(faces)) + np.asarray(net(mirror(faces)))) / 2
+        print(np.abs(shipped - means).max(), means.std())
+        """
+    )
+    difference, spread = (float(number) for number in output.split())
+    assert difference < 1e-4 * spread

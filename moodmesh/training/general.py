@@ -237,7 +237,7 @@ def run(args: argparse.Namespace) -> int:
     if not cluster.is_chief():
         return 0
     shape = networks.shape_of(net, SHAPE)
-    shipped = networks.symmetric(net)
+    shipped = networks.symmetric(networks.folded(net))
     public = landmarks.features()[data.split("PublicTest") & landmarks.found]
     says = np.asarray(shipped(public, training=False))
     files = kept_files | {

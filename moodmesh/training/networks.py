@@ -143,6 +143,23 @@ def symmetric(net: keras.Model) -> keras.Model:
     return keras.Model(features, keras.ops.mean(logits, axis=0), name="landmarks")
 
 
+def folded(net: keras.Model) -> keras.Model:
+    """The same net with the scaling and the first hidden layer's weights as one layer.
+
+    Both are linear, so one product does for two; a third less to read from memory for each face.
+    """
+    matrix, shift = (value.astype(np.float64) for value in net.get_layer("scaling").get_weights())
+    kernel = net.get_layer("hidden_1_weights").get_weights()[0]
+    joined = keras.layers.Dense(kernel.shape[1], name="scaling_and_hidden_1", dtype="float32")
+    features = keras.Input((FEATURES,), name="features")
+    x = joined(features)
+    joined.set_weights([(matrix @ kernel).astype(np.float32), (shift @ kernel).astype(np.float32)])
+    names = [layer.name for layer in net.layers]
+    for layer in net.layers[names.index("hidden_1_weights") + 1 :]:
+        x = layer(x)
+    return keras.Model(features, x, name="landmarks")
+
+
 def embedding_net(net: keras.Model) -> keras.Model:
     """The part of the net from features (n, 1486) to the embedding, float32 (n, 128)."""
     return keras.Model(net.input, net.get_layer("embedding").output, name="embedding")
