@@ -20,6 +20,7 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
+from moodmesh import system
 from moodmesh.errors import UserError
 
 LANDMARKS = 478
@@ -107,7 +108,8 @@ class Face:
 
 @cache
 def mediapipe_parts() -> Any:
-    """The parts of mediapipe that are used here, imported without TensorFlow."""
+    """The parts of mediapipe that are used here, imported without TensorFlow; kept offline."""
+    system.keep_mediapipe_offline()
     hide = "tensorflow" not in sys.modules
     if hide:
         sys.modules["tensorflow"] = None  # type: ignore[assignment]

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from moodmesh import system
+
 # A face, two hands and a pose, three numbers a point: what such projects feed their network.
 POINTS = 478 + 2 * 21 + 33
 LABELS = 7
@@ -26,6 +28,7 @@ LABELS = 7
 def main(picture: str) -> None:
     """Reads the frame, uint8 (height, width, 3), from this .npy and answers each line."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    system.keep_mediapipe_offline()
     import keras
     import mediapipe
     from mediapipe.tasks.python import BaseOptions, vision

@@ -60,6 +60,25 @@ def hush() -> None:
     atexit.register(_last_words, filtering)
 
 
+# A proxy of a kind that does not exist: libcurl gives up before it looks up a name or connects.
+NO_PROXY_AT_ALL = "none://none"
+
+
+def keep_mediapipe_offline() -> None:
+    """Stops MediaPipe's usage statistics; call it before mediapipe is imported.
+
+    MediaPipe 1.2.2 counts what it is used for and how fast it is, sends that to
+    https://play.googleapis.com/log and has no switch for it
+    (github.com/google-ai-edge/mediapipe/issues/6291). It sends through a libcurl of its own, which
+    reads the proxy to use from the C library's environment each time. `os.putenv` writes there
+    and not into `os.environ`, where Python's own clients look: a proxy that is set for them stays.
+    Processes started later inherit it; of ours, none needs the network.
+    """
+    os.putenv("https_proxy", NO_PROXY_AT_ALL)
+    for name in ("no_proxy", "NO_PROXY"):  # would lead past it
+        os.unsetenv(name)
+
+
 def _last_words(filtering: subprocess.Popen[bytes]) -> None:
     """Lets what was said last reach the terminal before the shell's prompt does."""
     sys.stderr.flush()

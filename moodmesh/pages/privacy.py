@@ -33,10 +33,9 @@ made from the points that shows you as a photo does, but a face mesh is still ab
 as personal data. All of it stays on {place}{", under your own login" if shared else ""}.
 
 **What goes out**: the player loads songs from YouTube, so YouTube sees that your browser plays
-them, as on its own page. {_asked()} The expressions are sent to nobody, and the
-app sends no usage statistics. MediaPipe, Google's library that finds the face, counts its own use
-(that it ran, how fast) and tries to send that to play.googleapis.com; it has no switch for it.
-Whoever does not want that blocks this name in the firewall: the app works without it.
+them, as on its own page. {_asked()} The expressions are sent to nobody, and no
+usage statistics are sent: MediaPipe, Google's library that finds the face, would send some about
+itself (that it ran, how fast), and is kept from the network.
 
 **What this is**: a program that estimates which of seven expressions a face shows, to choose songs.
 It is an emotion recognition system in the sense of the EU AI Act (Regulation (EU) 2024/1689), and
