@@ -42,6 +42,7 @@ def serve(argv: Sequence[str] | None = None) -> int:
     import streamlit as st
     from starlette.middleware import Middleware
 
+    from moodmesh.first_paint import FirstPaint
     from moodmesh.headers import Headers
 
     script = str(Path(__file__).resolve())
@@ -55,7 +56,7 @@ def serve(argv: Sequence[str] | None = None) -> int:
         yield
 
     print(f"moodmesh: {page} (Ctrl-C stops it)", flush=True)
-    st.App(script, lifespan=started, middleware=[Middleware(Headers)]).run(
+    st.App(script, lifespan=started, middleware=[Middleware(Headers), Middleware(FirstPaint)]).run(
         config={
             "server.port": args.port,
             "server.address": args.address,

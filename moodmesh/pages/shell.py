@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
+from moodmesh import first_paint
 from moodmesh.errors import UserError
 from moodmesh.pages import journal, listen, login, model, music, privacy, session, teach
-
-_CSS = Path(__file__).with_name("shell.css")
 
 
 def run() -> None:
     """Draws the page that the address names."""
     st.set_page_config(page_title="moodmesh", page_icon="🎧", layout="wide")
-    st.html(f"<style>{_CSS.read_text('utf-8')}:root{{--mm-ground:{_ground()}}}</style>")
+    # Once more, in the theme that is in use: it may be chosen by hand, or the server started by
+    # `streamlit run`, without the middleware.
+    ground = first_paint.ground("dark" if st.context.theme.type == "dark" else "light")
+    st.html(f"<style>{first_paint.CSS.read_text('utf-8')}:root{{--mm-ground:{ground}}}</style>")
     if not login.passed():
         return
     session.purge()
@@ -57,9 +57,3 @@ def run() -> None:
             st.error(str(error))
     with beside:
         music.draw(visitor, at_home=at_home)
-
-
-def _ground() -> str:
-    """The page's own background colour under the glow."""
-    dark = st.context.theme.type == "dark"
-    return st.get_option(f"theme.{'dark' if dark else 'light'}.backgroundColor") or "transparent"

@@ -36,6 +36,8 @@ export default function (component) {
     ? "The expressions read from it go into your journal, which you can delete."
     : "The expressions read from it are not kept either.";
 
+  parentElement.querySelector(".mm-lobby").dataset.ready = true;
+
   const show = (text) => {
     problem.textContent = text;
     problem.hidden = !text;
