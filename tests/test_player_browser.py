@@ -207,6 +207,36 @@ def test_a_song_kept_in_the_new_queue_is_matched_by_id(visit: Any) -> None:
     page.title("Song 2")
 
 
+# Holds every component's script back until `release` is called.
+HELD = """const held = new Promise((release) => { window.release = release; });
+window.held = held;
+const make = URL.createObjectURL.bind(URL);
+URL.createObjectURL = (blob) => blob.type === "text/javascript"
+  ? make(new Blob(["await window.held;\\n", blob], { type: blob.type }))
+  : make(blob);"""
+
+
+def test_a_call_that_newer_data_overtook_does_not_end_the_music(visit: Any) -> None:
+    # Streamlit runs the cleanup of such a call, with the player still in the page.
+    page = visit(script=HELD)
+    page.press("Mood changes")
+    page.page.get_by_text('given ["song21"').wait_for()
+    page.page.evaluate("release()")
+    page.title("Song 21")
+    page.press("Play")
+    page.state("playing")
+    assert page.sounding() == ["video000021"]
+
+
+def test_a_player_that_leaves_the_page_falls_silent(visit: Any) -> None:
+    page = visit()
+    page.press("Play")
+    page.state("playing")
+    page.press("Player goes")
+    page.page.get_by_text("The player is gone").wait_for()
+    page.page.wait_for_function("stub.players.length === 0")
+
+
 def test_before_anything_played_a_new_queue_replaces_everything(visit: Any) -> None:
     page = visit()
     page.press("Mood changes")

@@ -13,7 +13,7 @@ import streamlit as st
 def component(folder: str) -> Any:
     """The component in this folder beside this module (`<name>.html`, `.css`, `.js`).
 
-    Other scripts in the folder stand before its own, which alone exports.
+    `lasting.js` and other scripts in the folder stand before its own, which alone exports.
 
     Registered once a process: registering again would rebuild it in every open page. Stands
     outside a shadow root, so that the page's focus rings and colours reach it; its class names
@@ -21,7 +21,8 @@ def component(folder: str) -> Any:
     """
     place = Path(__file__).parent / folder
     own = place / f"{folder}.js"
-    scripts = [*sorted(path for path in place.glob("*.js") if path != own), own]
+    shared = place.with_name("lasting.js")
+    scripts = [shared, *sorted(path for path in place.glob("*.js") if path != own), own]
     return st.components.v2.component(
         f"moodmesh_{folder}",
         html=(place / f"{folder}.html").read_text("utf-8"),

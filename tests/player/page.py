@@ -58,6 +58,9 @@ if st.button("Later part changes"):
     st.session_state.queue = [song(n) for n in (1, 2, 31, 32)]
 if st.button("Rerun"):
     pass
+if st.button("Player goes"):
+    st.text("The player is gone")
+    st.stop()
 
 state = player(
     st.session_state.queue,
@@ -69,3 +72,4 @@ state = player(
 st.session_state.heard += [f"{event.kind}:{event.song_id}" for event in state.events]
 st.text("heard " + json.dumps(st.session_state.heard))
 st.text("state " + json.dumps([state.current, state.playing]))
+st.text("given " + json.dumps([item["id"] for item in st.session_state.queue]))

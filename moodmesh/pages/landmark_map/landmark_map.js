@@ -5,7 +5,6 @@ const FIRST_POINT = 61; // a corner of the mouth: it says the most
 const NEAR = 28; // pixels from which a pointer takes a point
 const LEAST_SHIFT = 0.006; // eye distances: less is the landmarker's trembling
 const ALL = -1;
-const maps = new WeakMap();
 
 function numbers(text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -301,14 +300,6 @@ class LandmarkMap {
 export default function (component) {
   const { parentElement, data } = component;
   const root = parentElement.querySelector(".mm-points");
-  let map = maps.get(root);
-  if (!map) {
-    map = new LandmarkMap(root);
-    maps.set(root, map);
-  }
-  map.update(data);
-  return () => {
-    maps.delete(root);
-    map.close();
-  };
+  lastingPart(root, () => new LandmarkMap(root)).update(data);
+  return cleanup(root);
 }

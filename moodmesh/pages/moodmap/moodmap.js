@@ -8,7 +8,6 @@ const KEY_PAUSE_MS = 800; // after the last arrow key the music follows without 
 const STOP_GAP = 26; // pixels between the middles of two numbers
 const YOU_GAP = 36; // and between a number's and the listener's
 const MARGIN = 0.05; // of the plane, so that a song at the edge is whole
-const maps = new WeakMap();
 const SVG = "http://www.w3.org/2000/svg";
 
 // The colours of the four corners, mixed by where a point lies.
@@ -329,14 +328,6 @@ class MoodMap {
 export default function (component) {
   const { parentElement, data, setStateValue } = component;
   const root = parentElement.querySelector(".mm-map");
-  let map = maps.get(root);
-  if (!map) {
-    map = new MoodMap(root, setStateValue);
-    maps.set(root, map);
-  }
-  map.update(data, setStateValue);
-  return () => {
-    maps.delete(root);
-    map.close();
-  };
+  lastingPart(root, () => new MoodMap(root, setStateValue)).update(data, setStateValue);
+  return cleanup(root);
 }

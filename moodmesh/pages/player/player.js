@@ -8,7 +8,6 @@ const EARLY_SHARE = 0.25;
 const RESTART_AFTER_SECONDS = 4; // 'previous' starts the song over once so much has played
 const LOG_LIMIT = 200;
 const VOLUME_KEY = "moodmesh.volume";
-const players = new WeakMap();
 
 function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds || 0));
@@ -599,14 +598,6 @@ class Player {
 export default function (component) {
   const { parentElement, data, setStateValue } = component;
   const root = parentElement.querySelector(".mm-player");
-  let player = players.get(root);
-  if (!player) {
-    player = new Player(root, setStateValue);
-    players.set(root, player);
-  }
-  player.update(data || {}, setStateValue);
-  return () => {
-    players.delete(root);
-    player.close();
-  };
+  lastingPart(root, () => new Player(root, setStateValue)).update(data || {}, setStateValue);
+  return cleanup(root);
 }

@@ -36,31 +36,48 @@ function card(take, data, remove) {
   return item;
 }
 
+class Strip {
+  constructor(list) {
+    this.list = list;
+    this.number = 0;
+    if (!still.matches) this.timer = setInterval(() => this.show(), 1000 / FRAMES_PER_SECOND);
+  }
+
+  update(data, tell) {
+    this.data = data;
+    this.tell = tell;
+    this.list.style.setProperty("--mm-tone", data.colour);
+    const kind = data.takes.map((take) => take.id).join() + data.missing;
+    if (this.list.dataset.kind !== kind) {
+      this.list.dataset.kind = kind;
+      const places = Array.from({ length: data.missing }, () => {
+        const place = document.createElement("li");
+        place.className = "mm-missing";
+        return place;
+      });
+      const remove = (id) => this.tell("removed", id);
+      this.list.replaceChildren(...data.takes.map((take) => card(take, data, remove)), ...places);
+    }
+    this.show();
+  }
+
+  show() {
+    const { takes, edges, colour } = this.data;
+    const canvases = this.list.querySelectorAll("canvas");
+    takes.forEach(({ frames, kind }, index) => {
+      draw(canvases[index], frames[this.number % frames.length], edges[kind], colour);
+    });
+    this.number += 1;
+  }
+
+  close() {
+    clearInterval(this.timer);
+  }
+}
+
 export default function (component) {
   const { parentElement, data, setTriggerValue } = component;
   const list = parentElement.querySelector('[data-part="takes"]');
-  list.style.setProperty("--mm-tone", data.colour);
-  const kind = data.takes.map((take) => take.id).join() + data.missing;
-  if (list.dataset.kind !== kind) {
-    list.dataset.kind = kind;
-    const places = Array.from({ length: data.missing }, () => {
-      const place = document.createElement("li");
-      place.className = "mm-missing";
-      return place;
-    });
-    const remove = (id) => setTriggerValue("removed", id);
-    list.replaceChildren(...data.takes.map((take) => card(take, data, remove)), ...places);
-  }
-  const canvases = list.querySelectorAll("canvas");
-  let number = 0;
-  const show = () => {
-    data.takes.forEach((take, index) => {
-      draw(canvases[index], take.frames[number % take.frames.length], data.edges[take.kind], data.colour);
-    });
-    number += 1;
-  };
-  show();
-  if (still.matches) return undefined;
-  const timer = setInterval(show, 1000 / FRAMES_PER_SECOND);
-  return () => clearInterval(timer);
+  lastingPart(list, () => new Strip(list)).update(data, setTriggerValue);
+  return cleanup(list);
 }
