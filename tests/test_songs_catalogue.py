@@ -120,6 +120,27 @@ def test_the_shipped_catalogue_is_sound(shipped: Catalogue) -> None:
         assert "\ufffd" not in s.title + s.artist, s
 
 
+@pytest.mark.parametrize(
+    ("title", "artist", "language"),
+    [
+        ("Sweater Weather", "The Neighbourhood", "en"),
+        ("Someone Like You", "Adele", "en"),
+        ("Stolen Dance", "Milky Chance", "en"),
+        ("Beggin'", "Måneskin", "en"),
+        ("Kesariya", "Pritam; Arijit Singh; Amitabh Bhattacharya", "hi"),
+        ("Naatu Naatu", "M. M. Keeravani", "te"),
+        ("Brown Munde", "AP Dhillon; Gurinder Gill", "pa"),
+        ("Enjoy Enjaami", "Santhosh Narayanan", "ta"),
+        ("Munbe Vaa", "Shreya Ghoshal; Naresh Iyer", "ta"),
+    ],
+)
+def test_a_languages_hits_are_there_and_in_that_language(
+    shipped: Catalogue, title: str, artist: str, language: str
+) -> None:
+    found = shipped.find(titles.song_id(title, artist))
+    assert found is not None and found.language == language
+
+
 def test_figures_known_to_be_wrong_are_corrected(shipped: Catalogue) -> None:
     for identifier, figures in CORRECTIONS.items():
         corrected = shipped.find(identifier)

@@ -41,23 +41,23 @@ from moodmesh.songs.youtube import is_video_id
 
 # How many songs each language should have in all; English and Hindi have most of the video ids.
 WANTED = {
-    "en": 1300,
-    "hi": 420,
-    "es": 400,
-    "pt": 260,
-    "ko": 190,
-    "de": 190,
-    "fr": 170,
-    "ja": 150,
-    "it": 130,
-    "tr": 90,
+    "en": 1450,
+    "hi": 470,
+    "es": 450,
+    "pt": 290,
+    "ko": 225,
+    "de": 200,
+    "fr": 190,
+    "ja": 165,
+    "it": 145,
+    "tr": 100,
     "id": 60,
     "pa": 40,
     "zh": 30,
     "pl": 30,
     "nl": 25,
-    "ta": 25,
-    "te": 20,
+    "ta": 60,
+    "te": 30,
 }
 # Years and videos of well-known songs, written down by hand where the table has none.
 KNOWN = Path(__file__).with_name("known.csv")
@@ -73,6 +73,9 @@ SPOKEN_WORD = 0.66
 # A valence or tempo of nothing at all is a failure of the analysis; a piano piece may well have an
 # energy of 0.004.
 LEAST_FIGURE = 1e-3
+# The most streamed songs of a language are in wherever they lie, because people would miss them:
+# one in so many of all, and at least so many.
+HITS, FEWEST_HITS = 8, 15
 GRID = 4  # Cells a side on the valence-energy plane among which a language's songs are spread.
 MAX_ALTERNATIVES = 3
 
@@ -91,8 +94,100 @@ _LANGUAGE_BY_GENRE = (
 # Artists who sing in another language than their country's, by plain name.
 _LANGUAGE_BY_ARTIST = {
     "niki": "en", "richbrian": "en", "phumviphurit": "en", "88rising": "en",
-    "ananyabhat": "hi", "stromae": "fr", "willywilliam": "es",
+    "ananyabhat": "hi", "stromae": "fr", "willywilliam": "es", "milkychance": "en",
+    "bennysings": "en",
 }  # fmt: skip
+# Singers the table counts as Hindi who sing more in another language of India, by plain name: their
+# songs are Hindi where they have a video, since those ids come from lists of Bollywood songs.
+_LANGUAGE_WITHOUT_VIDEO = {
+    **dict.fromkeys((
+        "anirudhravichander", "dhanush", "gvprakash", "haricharan", "harini", "harishraghavendra",
+        "harrisjayaraj", "ilaiyaraaja", "karthik", "kjyesudas", "kschithra", "leonjames",
+        "nareshiyer", "pradeepkumar", "saindhavi", "santhoshnarayanan", "shwetamohan",
+        "sidsriram", "silambarasantr", "sjanaki", "swarnalatha", "vijayprakash", "vijayyesudas",
+        "yuvanshankarraja",
+    ), "ta"),
+    **dict.fromkeys(("akhil", "diljitdosanjh", "gururandhawa", "karanaujla"), "pa"),
+}  # fmt: skip
+# Songs in another language than their artist's others, by plain title and first artist; '' is none.
+_LANGUAGE_BY_SONG = {
+    **dict.fromkeys((
+        ("arabickuthuhalamithihabibo", "anirudhravichander"), ("mallipoo", "arrahman"),
+        ("ennoduneeirundhaal", "arrahman"),
+        ("nenjukkulpeidhidum", "hariharan"),
+        ("vennilave", "hariharan"), ("pachainirame", "hariharan"), ("thoduvaanam", "hariharan"),
+        ("enjeevan", "hariharan"), ("anbaeanbae", "hariharan"), ("hairama", "hariharan"),
+        ("palapala", "hariharan"), ("pudhuvellaimazhai", "sujatha"), ("poovukkul", "sujatha"),
+        ("orupoiyavathu", "sujatha"), ("azhakooril", "sujatha"), ("orukaathilola", "sujatha"),
+        ("chakkuchakkuvaththikuchi", "sujatha"), ("naanun", "chinmayi"),
+        ("aaruyire", "chinmayi"), ("manmadhanenee", "sadhanasargam"),
+        ("merkemerkefromkandanaalmudhalai", "sadhanasargam"), ("akkampakkam", "sadhanasargam"),
+        ("siragugal", "javedali"), ("mentalmanadhil", "jonitagandhi"),
+        ("chellamma", "jonitagandhi"), ("privateparty", "jonitagandhi"),
+        ("naanpizhai", "shashaatirupati"), ("bodhaikaname", "shashaatirupati"),
+        ("orumanam", "shashaatirupati"), ("idhudhaan", "shashaatirupati"),
+        ("mayilaanjiye", "shashaatirupati"), ("orudevathai", "roopkumarrathod"),
+        ("aalaporaanthamizhan", "kailashkher"), ("ennavoennavo", "mahalakshmiiyer"),
+        ("vellimalare", "mahalakshmiiyer"),
+        ("munbevaa", "shreyaghoshal"), ("ohohthefirstloveoftamizh", "nikhitagandhi"),
+        ("ohpenne", "vishaldadlani"), ("kaattraeenvaasalwind", "kavitakrishnamurthy"),
+        ("ayyayo", "spbalasubrahmanyam"), ("maranamass", "spbalasubrahmanyam"),
+        ("kathalikkumpeninkaikal", "spbalasubrahmanyam"),
+        ("yammayamma", "spbalasubrahmanyam"), ("kaadhalrojave", "spbalasubrahmanyam"),
+        ("ennaithottu", "spbalasubrahmanyam"),
+    ), "ta"),
+    **dict.fromkeys((
+        ("buttabommatelugu", "armaanmalik"), ("gundellonaa", "leonjames"),
+        ("aypillatelugu", "haricharan"), ("chiruchiru", "yuvanshankarraja"),
+        ("naaloneypongaynu", "harrisjayaraj"), ("yemito", "haricharan"),
+        ("vennelavevennelave", "sadhanasargam"), ("urikeurike", "sidsriram"),
+        ("pillapadesaave", "haricharan"),
+        ("poolanekunukeyamantaa", "haricharan"), ("inthaloennennivinthalomale", "nareshiyer"),
+        ("ohprema", "chinmayi"), ("emannavoo", "shwetamohan"),
+        ("gudilobadilomadilo", "kschithra"), ("evarenuvvu", "harishraghavendra"),
+        ("pileche", "shwetamohan"), ("kalalokooda", "sidsriram"),
+        ("ekkadaekkada", "harini"), ("mastaarumastaaru", "gvprakash"),
+        ("oorugalle", "harini"), ("idhuthaanaa", "kschithra"), ("kalaavathi", "thamans"),
+        ("maabavamanobhavalu", "thamans"),
+        ("sugunasundari", "thamans"), ("almostpadipoyindhepilla", "leonjames"),
+        ("avunanavaa", "leonjames"), ("neekemoandamekkuva", "devisriprasad"),
+    ), "te"),
+    **dict.fromkeys((
+        ("theerame", "kschithra"), ("konjipesidavenaam", "kschithra"),
+        ("olemelody", "haricharan"), ("uyirinnaadhane", "vijayyesudas"),
+        ("malare", "vijayyesudas"), ("eekaattu", "karthik"),
+        ("mizhiyariyaatheversion1", "kjyesudas"), ("aaroneeaaro", "kjyesudas"),
+        ("evare", "vijayyesudas"), ("thannethanne", "vijayyesudas"),
+        ("eehridayam", "vijayprakash"), ("guruvaram", "vijayprakash"),
+        ("singarasiriye", "ananyabhat"), ("aanemaadiheluteeni", "vijayprakash"),
+        ("sukhkalale", "ajayatul"), ("vedtujha", "ajayatul"), ("vedlavlay", "ajayatul"),
+        ("mehabooba", "ananyabhat"), ("aatuthottil", "laxmikantpyarelal"),
+    ), ""),
+    **dict.fromkeys((
+        ("yehhaseenvadiyanyehkhulaaasman", "spbalasubrahmanyam"), ("zarazara", "bombayjayashri"),
+        ("shreeharistotram", "saindhavi"),
+        ("yaarbinachainkanharay", "sjanaki"), ("duniyaa", "akhil"),
+    ), "hi"),
+    **dict.fromkeys((
+        ("wytb", "gurlezakhtar"), ("whitebrownblack", "jaani"), ("jhaanjar", "jaani"),
+    ), "pa"),
+    **dict.fromkeys((
+        ("beggin", "maneskin"), ("iwannabeyourslave", "maneskin"), ("supermodel", "maneskin"),
+        ("theloneliest", "maneskin"), ("babysaid", "maneskin"), ("ownmymind", "maneskin"),
+        ("standoutfitin", "oneokrock"), ("wastednights", "oneokrock"),
+        ("saveyourself", "oneokrock"),
+    ), "en"),
+    **dict.fromkeys((
+        ("tardesnegras", "tizianoferro"), ("nomelopuedoexplicar", "tizianoferro"),
+        ("alucinado", "tizianoferro"), ("hacecalorremix", "sferaebbasta"),
+    ), "es"),
+}  # fmt: skip
+# Recordings that are not the song as people know it, beyond those nobody wants anywhere.
+_ODD_VERSIONS = re.compile(r"\ba ?capp?ella\b|\bmash-?up\b|\bnon[ -]?stop\b.*\bremix\b", re.I)
+_LANGUAGE_BY_NOTE = (
+    (re.compile(r"\btamil\b", re.I), "ta"),
+    (re.compile(r"\btelugu\b", re.I), "te"),
+)
 # The first family with a matching word is the genre shown and learnt from.
 _GENRES = (
     ("hip-hop", r"hip hop|\brap\b|trap|drill|grime|gangster"),
@@ -196,6 +291,8 @@ def judge(row: dict[str, str]) -> tuple[Candidate | None, str]:
     kind = unwanted_kind(title, artist)
     if kind and not (video_id and kind == "cover"):
         return None, kind
+    if _ODD_VERSIONS.search(title):
+        return None, "odd versions"
     if _NOT_MUSIC_GENRES.search(row["genres"]) and not video_id:
         return None, "not a song"
     holiday = row["holiday"] in {"1", "1.0"} or is_holiday(title)
@@ -268,8 +365,14 @@ def merge_versions(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 
 def choose(candidates: list[Candidate]) -> list[Candidate]:
-    """All with a video or set by ear, then others spread cell by cell over a language's plane."""
+    """All with a video or set by ear and a language's hits, then others spread cell by cell over
+    its plane.
+    """
     sure = {c.song.id for c in candidates if c.song.video_id} | CORRECTIONS.keys()
+    for language, wanted in WANTED.items():
+        others = [c for c in candidates if c.song.language == language and c.song.id not in sure]
+        others.sort(key=lambda c: (-c.streams, c.song.id))
+        sure.update(_few_an_artist(others, max(wanted // HITS, FEWEST_HITS)))
     chosen = [c for c in candidates if c.song.id in sure]
     for language, wanted in WANTED.items():
         have = [c for c in chosen if c.song.language == language]
@@ -299,6 +402,22 @@ def choose(candidates: list[Candidate]) -> list[Candidate]:
     return chosen
 
 
+def _few_an_artist(candidates: Iterable[Candidate], count: int) -> list[str]:
+    """The ids of the first `count`, no artist among them too often."""
+    per_artist: Counter[str] = Counter()
+    taken: list[str] = []
+    for candidate in candidates:
+        artist = _first_artist(candidate.song)
+        if (
+            len(taken) < count
+            and candidate.streams > 0
+            and per_artist[artist] < PER_ARTIST_STEPS[0]
+        ):
+            per_artist[artist] += 1
+            taken.append(candidate.song.id)
+    return taken
+
+
 def genre_family(genres: str) -> str:
     """The family most of the genres belong to, '' where none is known."""
     votes: Counter[str] = Counter()
@@ -321,6 +440,14 @@ def _language(row: dict[str, str], video_id: str | None) -> str:
         if genre in row["genres"] and row["lang"] in {"en", "th"}:
             return language
     first = plain(split_artists(row["artist"])[0])
+    song = plain(shown_title(row["title"].strip())), first
+    if song in _LANGUAGE_BY_SONG:
+        return _LANGUAGE_BY_SONG[song]
+    for note, language in _LANGUAGE_BY_NOTE:
+        if note.search(row["title"]):
+            return language
+    if row["lang"] == "hi" and video_id is None and first in _LANGUAGE_WITHOUT_VIDEO:
+        return _LANGUAGE_WITHOUT_VIDEO[first]
     if first in _LANGUAGE_BY_ARTIST:
         return _LANGUAGE_BY_ARTIST[first]
     # The three rows with a video and no language are American Christmas records.

@@ -192,7 +192,6 @@ _BY_EAR = {
     ("The Astronaut", "JIN"): (0.45, 0.58),
     ("FEARLESS", "LE SSERAFIM"): (0.60, 0.72),
     ("PS5", "Alan Walker"): (0.65, 0.70),
-    ("Left and Right - Acapella", "Jung Kook"): (0.75, 0.60),
     ("Oh my god", "(G)I-DLE"): (0.40, 0.60),
     ("Zukunft Pink", "Peter Fox"): (0.72, 0.75),
     ("Schüttel deinen Speck", "Peter Fox"): (0.78, 0.82),
