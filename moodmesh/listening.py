@@ -87,6 +87,7 @@ class Listening:
         if changed and not first and mood.label:
             look = LOOKS.get(mood.label)
             seen = f"You look {look}" if look else f"I see '{mood.label}'"
+            seen = f"You picked {mood.label}" if mood.told else seen
             self.note = f"{seen}: the queue follows"
         return True
 
@@ -228,5 +229,6 @@ class Listening:
             preference=self.learner.preference(self.mood.valence, self.mood.arousal)
             if self.learner
             else None,
+            told=self.mood.told,
         )
         return self.learner.with_reasons(found) if self.learner else found

@@ -52,6 +52,7 @@ class Mood:
     probabilities: label -> probability, smoothed over seconds.
     valence, arousal: each on [-1, 1].
     since_s: when this label began, on the caller's clock.
+    told: whether the listener said so, with no face looked at.
     """
 
     label: str | None = None
@@ -59,6 +60,7 @@ class Mood:
     valence: float = 0.0
     arousal: float = 0.0
     since_s: float = 0.0
+    told: bool = False
 
 
 def valence_arousal(
@@ -79,7 +81,7 @@ def valence_arousal(
 def chosen(label: str, plays_like: Mapping[str, str] | None = None) -> Mood:
     """The mood of somebody who says so, without a camera."""
     valence, arousal = valence_arousal({label: 1.0}, plays_like)
-    return Mood(label, {label: 1.0}, valence, arousal)
+    return Mood(label, {label: 1.0}, valence, arousal, told=True)
 
 
 class Smoothed:

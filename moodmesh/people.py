@@ -14,9 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
-from moodmesh import bundle, takes
+from moodmesh import bundle, places, takes
 from moodmesh.songs import history, ownlist
 
 FOLDER_VARIABLE = "MOODMESH_PEOPLE"
@@ -55,4 +53,4 @@ def of_claims(claims: Mapping[str, object], folder: Path | None = None) -> Perso
 def root() -> Path:
     """The folder with a folder a person."""
     named = os.environ.get(FOLDER_VARIABLE)
-    return Path(named or Path(platformdirs.user_data_dir("moodmesh", appauthor=False)) / "people")
+    return Path(named) if named else places.data() / "people"

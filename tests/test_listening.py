@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,14 @@ def test_a_new_mood_changes_only_what_comes_after_the_song_that_plays(
     assert after[:2] == before[:2]
     assert not set(after[2:]) & set(before[:2])
     assert mean_valence(listening, 2) > sad + 0.3
+    assert listening.note == "You picked happy: the queue follows"
+
+
+def test_who_named_a_mood_is_not_told_how_they_look(listening: Listening) -> None:
+    listening.follow(chosen("sad"))
+    assert listening.queue[0].why.endswith("as you picked sad")
+    listening.follow(replace(chosen("happy"), told=False))
+    assert listening.queue[0].why.endswith("because you look happy")
     assert listening.note == "You look happy: the queue follows"
 
 

@@ -52,7 +52,7 @@ def test_the_same_seed_gives_the_same_queue(capsys: pytest.CaptureFixture[str]) 
 
 def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     text = run(capsys, "happy", "-n", "3")
-    assert "because you look happy" in text and "  3  " in text
+    assert "as you picked happy" in text and "  3  " in text
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,13 @@ def test_the_queue_tells_the_reason_but_for_its_first_song(catalogue: Catalogue)
     assert [r.song for r in told] == [r.song for r in queue]
     assert told[0].why == queue[0].why
     assert sum("you like" in r.why for r in told) >= 5
+    lift = recommend(
+        catalogue, -0.6, -0.3, "lift", rng=np.random.default_rng(0),
+        preference=learner.preference(-0.6, -0.3),
+    )  # fmt: skip
+    ways = [r.why for r in learner.with_reasons(lift)]
+    assert all(why.endswith("one step brighter") for why in ways[1:4])
+    assert sum("you like" in why for why in ways) >= 2
 
 
 def test_learning_helps_a_simulated_listener(catalogue: Catalogue) -> None:

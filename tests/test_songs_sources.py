@@ -159,6 +159,11 @@ def test_hostile_cells_are_harmless(catalogue: Catalogue) -> None:
     assert mine.title == "<script>alert(1)</script>" and len(mine.artist) == 300
 
 
+def test_joined_emoji_and_letters_stay_joined(catalogue: Catalogue) -> None:
+    (mine,) = read("title,artist\n\u200d👩\u200d🎤 می\u200cخواهم,ബന്ധം\u200d\n", catalogue)
+    assert (mine.title, mine.artist) == ("👩\u200d🎤 می\u200cخواهم", "ബന്ധം")
+
+
 def test_the_list_is_kept_for_the_next_time(tmp_path: Path, catalogue: Catalogue) -> None:
     path = tmp_path / "new folder" / "own.csv.gz"
     assert len(own_songs(path)) == 0
@@ -426,13 +431,15 @@ def test_a_queue_takes_in_what_was_found_and_leaves_out_what_does_not_play() -> 
 
 TRACKS = {
     "tracks": [
-        {"title": "Sunny Day", "videoId": "s" * 11, "artists": [{"name": "Ann"}, {"name": "Bob"}],
-         "duration_seconds": 200, "isAvailable": True, "isExplicit": False},
+        {"title": "\u202eSunny\nDay", "videoId": "s" * 11,
+         "artists": [{"name": "Ann"}, {"name": "Bob"}], "duration_seconds": 200,
+         "isAvailable": True, "isExplicit": False},
         {"title": "Gone", "videoId": "g" * 11, "artists": [{"name": "Ann"}], "isAvailable": False},
         {"title": "Ten Hours of Rain", "videoId": "r" * 11, "artists": [{"name": "Ann"}],
          "duration_seconds": 36_000},
         {"title": "Sunny Day - Sped Up", "videoId": "u" * 11, "artists": [{"name": "Ann"}]},
         {"title": "No Artist", "videoId": "n" * 11, "artists": []},
+        {"title": "\u202e\u2067", "videoId": "o" * 11, "artists": [{"name": "Ann"}]},
         *BROKEN_RESULTS,
     ]
 }  # fmt: skip

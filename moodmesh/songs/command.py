@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         filters=Filters(languages=check_languages(args.language, catalogue)),
         rng=np.random.default_rng(args.seed),
         expression=mood,
+        told=True,
     )
     if args.json:
         json.dump(as_json(mood, mode, songs), sys.stdout, ensure_ascii=False, indent=2)

@@ -25,12 +25,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 
+from moodmesh import places
 from moodmesh.songs.catalogue import Catalogue, Song, with_video
 from moodmesh.songs.history import History
 from moodmesh.songs.recommend import Recommendation, rank_target
-from moodmesh.songs.titles import is_holiday, plain, shown_title, song_id, unwanted_kind
+from moodmesh.songs.titles import (
+    LONGEST_TEXT,
+    is_holiday,
+    one_line,
+    plain,
+    shown_title,
+    song_id,
+    unwanted_kind,
+)
 from moodmesh.songs.youtube import is_video_id
 
 SOURCE = "YouTube Music"
@@ -45,7 +53,6 @@ PAUSE_S, LONGEST_PAUSE_S = 30.0, 3_600.0
 LENGTH_S = (60, 1200)
 # A video whose length differs by more is another version: 12 s or a tenth.
 LENGTH_SLACK_S, LENGTH_SLACK = 12, 0.10
-LONGEST_TEXT = 300
 # What to ask for a mood; playlists are made by people, and these are the words they use.
 MOOD_WORDS = {
     "happy": "happy feel good",
@@ -83,7 +90,7 @@ class Discovery:
         enabled: bool = True,
         patience_s: float = QUESTION_S,
     ) -> None:
-        self.folder = folder or Path(platformdirs.user_cache_dir("moodmesh", False)) / "discovery"
+        self.folder = folder or places.cache() / "discovery"
         self.enabled = enabled
         self.problem: str | None = None
         self.found: dict[str, str] = {}
@@ -344,9 +351,11 @@ def _as_song(entry: dict[str, Any]) -> Song | None:
     title, artists, video = entry.get("title"), entry.get("artists"), entry.get("video")
     if not (isinstance(title, str) and isinstance(artists, list) and is_video_id(video)):
         return None
-    artist = "; ".join(str(name) for name in artists)
+    artist = "; ".join(filter(None, (one_line(str(name)) for name in artists)))
     length, explicit = entry.get("duration_s"), entry.get("explicit")
-    shown = shown_title(title)
+    shown = shown_title(one_line(title))
+    if not shown or not artist:
+        return None
     return Song(
         id=song_id(shown, artist),
         title=shown,

@@ -144,7 +144,7 @@ class Learner:
         """The same queue, its songs' reasons told from the listener's past where it is clear."""
         told = []
         for one in recommendations:
-            reason = self.reason(one.song.id) if one.step else None
+            reason = self.reason(one.song.id) if one.step and not one.on_way else None
             sound = one.why.split(",", 1)[0]
             told.append(replace(one, why=f"{sound}, {reason}") if reason else one)
         return told

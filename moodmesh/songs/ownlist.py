@@ -19,13 +19,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 
+from moodmesh import places
 from moodmesh.errors import UserError
 from moodmesh.songs.catalogue import LANGUAGES, Catalogue, Song, encode, load
 from moodmesh.songs.titles import (
     has_strong_words,
     is_holiday,
+    one_line,
     plain,
     shown_title,
     song_id,
@@ -42,7 +43,6 @@ MOST_ROWS = 60_000
 ROWS_TO_JUDGE = 2_000
 # The Kaggle table has descriptions of 5,000 characters; csv's own limit is 131,072.
 LONGEST_FIELD = 1 << 20
-LONGEST_TEXT = 300
 LENGTH_S = (30, 3600)
 
 # What each column may be called, best first ('Title' in the Kaggle table is the video's title).
@@ -140,7 +140,7 @@ def read_own_list(content: bytes, name: str, catalogue: Catalogue) -> OwnList:
 
 def own_songs_path() -> Path:
     """Where the listener's own songs are kept."""
-    return Path(platformdirs.user_data_dir("moodmesh", appauthor=False)) / "own_songs.csv.gz"
+    return places.data() / "own_songs.csv.gz"
 
 
 def keep_own_songs(songs: Iterable[Song], path: Path | None = None) -> None:
@@ -221,7 +221,7 @@ def _song(row: list[str], columns: dict[str, int]) -> tuple[Song, float] | None:
         place = columns.get(what)
         return row[place].strip() if place is not None and place < len(row) else ""
 
-    title, artist = _clean(cell("title")), _clean(cell("artist"))
+    title, artist = one_line(cell("title")), one_line(cell("artist"))
     video_id = parse_video_id(cell("video")) if cell("video") else None
     if not title or not artist:
         if video_id is None:
@@ -287,11 +287,6 @@ def _fill(song: Song, figures: dict[str, float], *, language: str, genre: str) -
         language=song.language or language,
         genre=song.genre or genre,
     )
-
-
-def _clean(text: str) -> str:
-    """One line of sensible length without control characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:LONGEST_TEXT]
 
 
 def _number(text: str) -> float:

@@ -59,13 +59,17 @@ UNMEASURED_REACHES = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """A song with why it is there and where on the plane it was looked for (ranks on [0, 1])."""
+    """A song with why it is there and where on the plane it was looked for (ranks on [0, 1]).
+
+    `on_way` where that is a step of the way a lift or calm goes.
+    """
 
     song: Song
     why: str
     valence: float
     energy: float
     step: int
+    on_way: bool = False
 
 
 def default_mode(expression: str | None) -> str:
@@ -129,6 +133,7 @@ def recommend(
     freshness: Mapping[str, float] | None = None,
     exclude: Collection[str] = (),
     preference: NDArray[np.floating] | None = None,
+    told: bool = False,
 ) -> list[Recommendation]:
     """`count` songs for a mood, fewer where the filters leave fewer.
 
@@ -136,7 +141,8 @@ def recommend(
     that come right before these (for the artist gap). `freshness` maps song ids to a factor on
     [0, 1]: 0 for one heard in this session, below 1 for one heard lately. `exclude` are ids never
     to return (skipped for good, unplayable). `preference` is a log weight a song, (n,), what was
-    learnt from the listener; zeros or None give the plain recommender.
+    learnt from the listener; zeros or None give the plain recommender. `told`: the listener named
+    the mood, nobody looked.
     """
     check_mode(mode)
     filters = filters or Filters()
@@ -184,8 +190,9 @@ def recommend(
         song = catalogue.songs[row]
         open_rows[pick] = False
         artists.append(catalogue.artist_keys[row])
-        why = explain(catalogue, row, mode, step, expression)
-        result.append(Recommendation(song, why, *target, step=step))
+        why = explain(catalogue, row, mode, step, expression, told=told)
+        on_way = step < {"lift": LIFT_STEPS, "calm": len(CALM_SHARES)}.get(mode, 0) - 1
+        result.append(Recommendation(song, why, *target, step=step, on_way=on_way))
     return result
 
 
@@ -231,7 +238,13 @@ def describe(valence_rank: float, energy_rank: float) -> str:
 
 
 def explain(
-    catalogue: Catalogue, row: int, mode: str, step: int, expression: str | None = None
+    catalogue: Catalogue,
+    row: int,
+    mode: str,
+    step: int,
+    expression: str | None = None,
+    *,
+    told: bool = False,
 ) -> str:
     """Why a song is there: how it sounds, and what it is for or what sets it apart."""
     if not catalogue.measured[row]:
@@ -249,6 +262,8 @@ def explain(
         reason = (_trait(catalogue, row) or "to settle") if settled else "to ease off"
     else:
         reason = _LOOKS.get(expression or "", "like your mood")
+        if told and expression:
+            reason = f"as you picked {expression}"
         if step:
             # The first row has said it; the same words on every row would tell nothing.
             reason = _trait(catalogue, row) or reason

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import platformdirs
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -29,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from moodmesh import places
 from moodmesh.errors import UserError
 
 URL_VARIABLE = "MOODMESH_DATABASE_URL"
@@ -94,8 +94,7 @@ def database_url(url: str | None = None) -> URL:
     """The given address, else the environment's, else a file in the user's data folder."""
     text_url = url or os.environ.get(URL_VARIABLE)
     if not text_url:
-        folder = Path(platformdirs.user_data_dir("moodmesh", appauthor=False))
-        return URL.create("sqlite", database=str(folder / "history.sqlite"))
+        return URL.create("sqlite", database=str(places.data() / "history.sqlite"))
     try:
         parsed = make_url(text_url)
     except ArgumentError as error:

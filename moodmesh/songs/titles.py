@@ -26,6 +26,9 @@ _BRACKETS = re.compile(r"[\(\[][^\(\)\[\]]*[\)\]]")
 _SUFFIX = re.compile(r"\s+[-–]\s+.*$")
 _NOT_A_WORD = re.compile(r"[^\w]+")
 
+LONGEST_TEXT = 300
+_JOINERS = "\u200c\u200d"
+
 _UNWANTED = {
     "karaoke": r"\bkaraoke\b|\binstrumental\b|\bbacking track\b",
     "changed speed": r"\bsped[\s-]*up\b|\bspeed(?:ed)? up\b|\bslowed\b|"
@@ -52,6 +55,14 @@ _STRONG_WORDS = re.compile(
     r"\bcock\b|\bputa\b|\bmierda\b|\bexplicit\b",
     re.IGNORECASE,
 )
+
+
+def one_line(text: str) -> str:
+    """One line of sensible length without what turns text around or cannot be seen; joiners stay,
+    without which emoji fall apart and Persian and Malayalam are misspelt.
+    """
+    kept = (c if c.isprintable() or c in _JOINERS else " " for c in text)
+    return " ".join("".join(kept).split())[:LONGEST_TEXT].strip(_JOINERS)
 
 
 def shown_title(title: str) -> str:

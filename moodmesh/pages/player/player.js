@@ -173,6 +173,9 @@ class Player {
     if (this.playing) {
       this.deck.pause();
       this.setPlaying(false);
+    } else if (this.unreachable) {
+      this.pressed = true;
+      this.retry();
     } else {
       this.play();
     }
@@ -458,7 +461,8 @@ class Player {
     part.byline.textContent = song ? byline(song) : "";
     part.why.textContent = song ? song.why || "" : "";
     part["bar-title"].textContent = song ? song.title : "";
-    part["bar-byline"].textContent = song ? song.artist : "";
+    // On a phone the bar is all that is in sight.
+    part["bar-byline"].textContent = this.unreachable ? "YouTube cannot be reached" : song ? song.artist : "";
     part.open.hidden = !song;
     if (song) {
       part.open.href = song.url;
