@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import create_engine, inspect, text
 
 from moodmesh.errors import UserError
 from moodmesh.songs import journal, tables
@@ -265,6 +265,41 @@ def test_a_locked_database_delays_the_journal_not_the_music(tmp_path: Path) -> N
     assert history.flush(patiently=True)
     assert history.problem is None
     assert [e.song_id for e in history.events()] == ["before", "while locked", "still locked"]
+
+
+def test_a_locked_table_of_a_server_delays_the_journal_not_the_music(postgres: str) -> None:
+    history = History(postgres)
+    assert history.events(limit=1) is not None
+    other = create_engine(database_url(postgres))
+    with other.begin() as connection:
+        connection.execute(text("LOCK TABLE events IN ACCESS EXCLUSIVE MODE"))
+        # In a thread, so that waiting for ever fails here; the lock ends with this block.
+        thread = threading.Thread(target=history.record, args=[heard(uid="while-locked")])
+        thread.start()
+        thread.join(20)
+        assert not thread.is_alive(), "a locked table is not waited for"
+        assert history.waiting == 1 and "the music goes on" in (history.problem or "")
+        assert history.events() == []
+    assert history.flush(patiently=True) and history.problem is None
+    assert any(one.uid == "while-locked" for one in history.events())
+    history.delete()
+    other.dispose()
+
+
+def test_a_server_that_dropped_its_connections_is_asked_again(postgres: str) -> None:
+    history = History(postgres)
+    history.record(heard(uid="before"))
+    other = create_engine(database_url(postgres))
+    with other.begin() as connection:
+        connection.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> "
+                 "pg_backend_pid() AND backend_type = 'client backend'")
+        )  # fmt: skip
+    history.record(heard(uid="after"))
+    assert history.flush(patiently=True)
+    assert {one.uid for one in history.events()} >= {"before", "after"}
+    history.delete()
+    other.dispose()
 
 
 def test_a_vanished_database_delays_the_journal(tmp_path: Path) -> None:

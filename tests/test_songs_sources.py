@@ -53,6 +53,9 @@ def read(text: str | bytes, catalogue: Catalogue) -> list[Song]:
         "Artist;Song;Link\r\nÅnna;My Song;https://www.youtube.com/watch?v=dQw4w9WgXcQ\r\n".encode(),
         "Track Name\tArtist Name(s)\tYouTube URL\nMy Song\tÅnna\tdQw4w9WgXcQ\n".encode("utf-16"),
         "title,artist,video_id\nMy Song,Ånna,dQw4w9WgXcQ\n".encode("cp1252"),
+        "title,artist,video_id\nMy Song,Ånna,dQw4w9WgXcQ\n".encode("utf-16-le"),
+        "title,artist,video_id\nMy Song,Ånna,dQw4w9WgXcQ\n".encode("utf-16-be"),
+        "Künstler;Titel;Link\nÅnna;My Song;dQw4w9WgXcQ\n".encode(),
         b'title,artist,url\n"My Song","\xc3\x85nna",dQw4w9WgXcQ\n\n\0\n',
     ],
 )

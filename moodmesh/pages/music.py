@@ -22,6 +22,8 @@ from moodmesh.songs.recommend import MODES, Recommendation, introduction
 
 # How often the queue looks for a changed mood.
 FOLLOW_SECONDS = 1.0
+# How often the first mood of a face is looked for, which the listener waits for.
+FIRST_SECONDS = 0.1
 # The years of the catalogue's songs; nearly all older ones are recordings of later years.
 OLDEST, NEWEST = 1950, 2023
 # Minutes; a longer song counts as no limit.
@@ -47,6 +49,19 @@ def draw(visitor: Session, *, at_home: bool) -> None:
         st.fragment(_player_and_queue, run_every=every)(visitor, at_home)
     finally:
         visitor.drawing_page = False
+    if every and _waits_for_mood(visitor.listening):
+        st.fragment(_first_mood, run_every=FIRST_SECONDS)(visitor)
+
+
+def _waits_for_mood(listening: Listening) -> bool:
+    return listening.mood.label is None and listening.steering is None
+
+
+def _first_mood(visitor: Session) -> None:
+    """Draws the page anew as soon as there is a mood to follow, and with it the queue."""
+    mood = visitor.stream.snapshot.mood if visitor.stream else None
+    if mood and mood.label and _waits_for_mood(visitor.listening):
+        st.rerun()
 
 
 def _player_and_queue(visitor: Session, at_home: bool) -> None:

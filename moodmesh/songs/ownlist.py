@@ -47,8 +47,10 @@ LENGTH_S = (30, 3600)
 
 # What each column may be called, best first ('Title' in the Kaggle table is the video's title).
 _NAMES = {
-    "title": ("track", "track name", "song", "song name", "song title", "name", "title"),
-    "artist": ("artist", "artists", "artist name", "artist name(s)", "singer", "performer", "band"),
+    "title": ("track", "track name", "song", "song name", "song title", "name", "title",
+              "titel", "titre", "título", "titulo", "titolo", "canción", "cancion"),
+    "artist": ("artist", "artists", "artist name", "artist name(s)", "singer", "performer", "band",
+               "künstler", "interpret", "artiste", "artista", "cantante"),
     "video": ("url youtube", "youtube url", "youtube", "youtube link", "video id", "video url",
               "videoid", "url", "link", "id"),
     "language": ("language", "lang"),
@@ -171,7 +173,7 @@ def own_songs(path: Path | None = None) -> Catalogue:
 
 
 def _decode(content: bytes, name: str) -> tuple[str, str]:
-    """The text and its encoding. UTF-16 needs its mark; anything else is UTF-8, else Windows'."""
+    """The text and its encoding: UTF-16 by its mark or its zeros, else UTF-8, else Windows'."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
     elif content[:4] in (b"PK\x03\x04", b"%PDF") or content[:2] == b"\xd0\xcf":
@@ -179,12 +181,21 @@ def _decode(content: bytes, name: str) -> tuple[str, str]:
             f"'{name}' is not a CSV file. Save the table as CSV (comma-separated, UTF-8) and "
             "choose that file."
         )
+    elif _mostly_zeros(content[1:200:2]) and not _mostly_zeros(content[0:200:2]):
+        encoding = "utf-16-le"
+    elif _mostly_zeros(content[0:200:2]) and not _mostly_zeros(content[1:200:2]):
+        encoding = "utf-16-be"
     else:
         try:
             return content.decode("utf-8-sig"), "utf-8"
         except UnicodeDecodeError:
             encoding = "cp1252"
     return content.decode(encoding, errors="replace"), encoding
+
+
+def _mostly_zeros(some: bytes) -> bool:
+    """What every other byte of Latin letters in UTF-16 is."""
+    return some.count(0) > len(some) / 2
 
 
 def _rows(text: str) -> Iterator[list[str]]:

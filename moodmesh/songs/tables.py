@@ -37,6 +37,9 @@ NEWEST = "0001"
 # Long enough for another writer to finish, short enough that the page does not feel it.
 SQLITE_PATIENCE_S = 1.5
 POSTGRES_PATIENCE_S = 3
+# PostgreSQL would wait for a locked table for ever, and the page with it.
+POSTGRES_LOCK_MS = 1500
+MIGRATION_PATIENCE_MS = 60_000
 # Any number will do, so long as every replica asks for the same lock while migrating.
 MIGRATION_LOCK = 5_091_977
 
@@ -128,7 +131,12 @@ def open_database(url: str | None = None) -> Engine:
 def _engine(address: URL) -> Engine:
     if address.get_backend_name() != "sqlite":
         return create_engine(
-            address, pool_pre_ping=True, connect_args={"connect_timeout": POSTGRES_PATIENCE_S}
+            address,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": POSTGRES_PATIENCE_S,
+                "options": f"-c lock_timeout={POSTGRES_LOCK_MS}",
+            },
         )
     if address.database and address.database != ":memory:":
         Path(address.database).parent.mkdir(parents=True, exist_ok=True)
@@ -162,6 +170,7 @@ def wipe(engine: Engine) -> None:
 def _migrate(connection: Connection) -> None:
     """Bring the tables up to date, one process at a time."""
     if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = {MIGRATION_PATIENCE_MS}"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
     if inspect(connection).has_table("alembic_version"):
         version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
