@@ -270,6 +270,8 @@ ROW = {
         ({"lang": ""}, "unknown language"),
         ({"genres": "hoerspiel"}, "not a song"),
         ({"title": "Jingle Bells"}, "holiday music without a video"),
+        ({"title": "God Rest Ye Merry Gentlemen"}, "holiday music without a video"),
+        ({"title": "クリスマスソング"}, "holiday music without a video"),
         ({"title": "A Song - Live"}, "live and acoustic versions"),
         ({"video_id": "short"}, "with a malformed video id"),
     ],

@@ -47,7 +47,8 @@ _HOLIDAY = re.compile(
     r"christmas|\bxmas\b|\bsanta\b|jingle|\bnoel\b|noël|navidad|weihnacht|\bnatal\b|natale|"
     r"winter wonderland|sleigh|mistletoe|reindeer|rudolph|let it snow|silent night|holy night|"
     r"deck the hall|drummer boy|auld lang|snowman|frosty|herald angels|joy to the world|"
-    r"most wonderful time|eggnog|12 days of",
+    r"most wonderful time|eggnog|12 days of|god rest (ye|you) merry|silver bells|first no[ew]ell?\b|"
+    r"o come all ye|chestnuts roasting|carol of the bells|happy new year|クリスマス|크리스마스|圣诞|聖誕",
     re.IGNORECASE,
 )
 _STRONG_WORDS = re.compile(
