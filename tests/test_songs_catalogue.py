@@ -121,6 +121,22 @@ def test_the_shipped_catalogue_is_sound(shipped: Catalogue) -> None:
 
 
 @pytest.mark.parametrize(
+    ("title", "holiday"),
+    [
+        ("God Rest Ye Merry Gentlemen", True),
+        ("Baby, It’s Cold Outside", True),
+        ("Silver Bells", True),
+        ("クリスマスソング", True),
+        ("Hells Bells", False),
+        ("Cold as Ice", False),
+        ("Merry-Go-Round of Life", False),
+    ],
+)
+def test_holiday_songs_are_known_by_their_titles(title: str, holiday: bool) -> None:
+    assert titles.is_holiday(title) is holiday
+
+
+@pytest.mark.parametrize(
     ("title", "artist", "language"),
     [
         ("Sweater Weather", "The Neighbourhood", "en"),
