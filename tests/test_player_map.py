@@ -116,6 +116,14 @@ class TestInTheBrowser:
         assert last[0] > first[0] + 0.3 and last[1] > first[1] + 0.2
         playwright.expect(visit.locator(".mm-map-stop")).to_have_count(8)
 
+    def test_hostile_titles_are_only_text(self, visit: Any) -> None:
+        visit.locator(".mm-map-stop[data-now=yes]").hover(force=True)
+        tip = visit.locator(".mm-map-tip")
+        playwright.expect(tip.locator("b")).to_contain_text("<img src=x onerror=")
+        playwright.expect(tip.locator("i")).to_have_text("<b>Bold</b>")
+        assert tip.locator("img, b b, i b").count() == 0
+        assert visit.title() != "hacked"
+
     def test_a_click_steers_and_the_button_gives_back(self, visit: Any) -> None:
         plane = visit.locator(".mm-map-plane")
         box = plane.bounding_box()

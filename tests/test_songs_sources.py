@@ -188,6 +188,14 @@ def test_a_list_that_cannot_be_kept_says_so(tmp_path: Path) -> None:
 # --- exports ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("title", ["=1+1", "+1", "-1", "@x", " =1+1", "\t=1", "\n=1", "＝1", "＠x"])
+def test_no_title_becomes_a_formula(title: str) -> None:
+    text = exports.as_csv([song(title, title)])
+    _, row = csv.reader(io.StringIO(text))
+    assert row[0] == f"'{title}" and row[1] == f"'{title}"
+    assert exports.cell("Song = 2") == "Song = 2" and exports.cell("") == ""
+
+
 def test_a_queue_can_be_taken_along(catalogue: Catalogue) -> None:
     queue = [
         song("Line\nBreak", "A; B", video_id=VIDEO, duration_s=200),

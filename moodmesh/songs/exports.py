@@ -9,6 +9,10 @@ from collections.abc import Iterable, Sequence
 from moodmesh.songs.catalogue import Song
 from moodmesh.songs.youtube import queue_link, song_link
 
+# The wide ones begin formulas where the language of the spreadsheet is Chinese, Japanese or Korean.
+_FORMULA = tuple("=+-@＝＋－＠")
+_BREAKS = tuple("\t\r\n")
+
 
 def as_m3u(songs: Iterable[Song], name: str = "moodmesh") -> str:
     """Extended M3U in UTF-8; a song without a video is its YouTube search."""
@@ -27,8 +31,8 @@ def as_csv(songs: Iterable[Song]) -> str:
     for song in songs:
         writer.writerow(
             [
-                _cell(song.title),
-                _cell(song.artist),
+                cell(song.title),
+                cell(song.artist),
                 song.year or "",
                 song.language,
                 song.duration_s or "",
@@ -48,6 +52,6 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _cell(text: str) -> str:
-    """A title that starts like a formula must not become one in a spreadsheet."""
-    return f"'{text}" if text[:1] in "=+-@\t\r" else text
+def cell(text: str) -> str:
+    """Text that starts like a formula, which must not become one in a spreadsheet."""
+    return f"'{text}" if text.lstrip()[:1] in _FORMULA or text[:1] in _BREAKS else text

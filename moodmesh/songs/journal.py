@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from moodmesh.songs.exports import cell
 from moodmesh.songs.history import Felt, Heard, History
 
 # A song is over after this, whatever the clock says: the page may have been closed.
@@ -124,7 +125,10 @@ def as_csv(listed: Sequence[Day], where: dt.tzinfo) -> str:
     )
     for day in reversed(listed):
         rows = [
-            (m.began, ["mood", _iso(m.began, where), _iso(m.ended, where), m.label] + [""] * 5)
+            (
+                m.began,
+                ["mood", _iso(m.began, where), _iso(m.ended, where), cell(m.label)] + [""] * 5,
+            )
             for m in day.moods
         ] + [
             (
@@ -133,9 +137,9 @@ def as_csv(listed: Sequence[Day], where: dt.tzinfo) -> str:
                     "song",
                     _iso(p.began, where),
                     _iso(p.ended, where),
-                    p.mood or "",
-                    _harmless(p.title),
-                    _harmless(p.artist),
+                    cell(p.mood or ""),
+                    cell(p.title),
+                    cell(p.artist),
                     p.video_id or "",
                     p.outcome,
                     "yes" if p.liked else "",
@@ -163,11 +167,6 @@ def as_json(history: History) -> str:
         ensure_ascii=False,
         indent=1,
     )
-
-
-def _harmless(text: str) -> str:
-    """A title that starts like a formula must not become one in a spreadsheet."""
-    return f"'{text}" if text[:1] in "=+-@\t\r" else text
 
 
 def _is(played: Played, heard: Heard) -> bool:

@@ -47,8 +47,9 @@ _HOLIDAY = re.compile(
     r"christmas|\bxmas\b|\bsanta\b|jingle|\bnoel\b|noël|navidad|weihnacht|\bnatal\b|natale|"
     r"winter wonderland|sleigh|mistletoe|reindeer|rudolph|let it snow|silent night|holy night|"
     r"deck the hall|drummer boy|auld lang|snowman|frosty|herald angels|joy to the world|"
-    r"most wonderful time|eggnog|12 days of|god rest (ye|you) merry|silver bells|first no[ew]ell?\b|"
-    r"o come all ye|chestnuts roasting|carol of the bells|happy new year|クリスマス|크리스마스|圣诞|聖誕|"
+    r"most wonderful time|eggnog|12 days of|god rest (ye|you) merry|silver bells|"
+    r"first no[ew]ell?\b|o come all ye|chestnuts roasting|carol of the bells|happy new year|"
+    r"クリスマス|크리스마스|圣诞|聖誕|"
     r"my little drum|it.?s cold outside|come,? all ye faithful|town of bethlehem|away in a manger",
     re.IGNORECASE,
 )
