@@ -131,6 +131,21 @@ def test_a_hundred_queues_do_not_look_alike(catalogue: Catalogue) -> None:
         assert len(set().union(*queues)) > 60
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mood", VALENCE_AROUSAL)
+def test_two_queues_for_one_mood_share_few_songs(
+    catalogue: Catalogue, mood: str, mode: str
+) -> None:
+    for languages, most in (((), 1.5), (("en",), 2.5)):
+        filters = Filters(languages=languages)
+        queues = [
+            {r.song.id for r in queue(catalogue, mood, mode=mode, seed=seed, filters=filters)}
+            for seed in range(20)
+        ]
+        shared = [len(a & b) for a, b in itertools.combinations(queues, 2)]
+        assert np.mean(shared) < most
+
+
 def test_popular_songs_come_more_often(catalogue: Catalogue) -> None:
     played = [
         catalogue.popularity[catalogue.index(r.song.id) or 0]
