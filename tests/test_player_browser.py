@@ -380,7 +380,7 @@ def test_without_youtube_every_song_is_a_link_and_trying_again_works(visit: Any)
 def test_play_without_youtube_tries_again(visit: Any) -> None:
     page = visit(reachable=False)
     # On a phone the notice may be out of sight; the bar is not.
-    playwright.expect(page.page.locator(".mm-bar-byline")).to_have_text("YouTube cannot be reached")
+    playwright.expect(page.page.locator(".mm-bar-byline")).to_have_text("YouTube is away")
     stub_youtube(page.page)
     page.press("Play")
     page.state("playing")

@@ -462,7 +462,7 @@ class Player {
     part.why.textContent = song ? song.why || "" : "";
     part["bar-title"].textContent = song ? song.title : "";
     // On a phone the bar is all that is in sight.
-    part["bar-byline"].textContent = this.unreachable ? "YouTube cannot be reached" : song ? song.artist : "";
+    part["bar-byline"].textContent = this.unreachable ? "YouTube is away" : song ? song.artist : "";
     part.open.hidden = !song;
     if (song) {
       part.open.href = song.url;
