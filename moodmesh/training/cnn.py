@@ -57,8 +57,8 @@ class Settings:
     # Random variants of each picture beside its plain cut and that one's mirror image. Each fills
     # 1.8 GB of disk.
     variants: int = 2
-    # The share of pictures that an epoch takes as a plain or mirrored cut. Fewer, with four variants
-    # and more dropout, kept the network from learning by heart and read no better.
+    # The share of pictures that an epoch takes as a plain or mirrored cut. Fewer, with four
+    # variants and more dropout, kept the network from learning by heart and read no better.
     plain_share: float = 0.6
     epochs: int = 26
     batch: int = 128
