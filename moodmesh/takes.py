@@ -8,6 +8,7 @@ neighbouring frames are near copies of each other.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import unicodedata
@@ -40,6 +41,8 @@ LONGEST_LABEL = 40
 # Ten minutes at 30 frames a second; a longer one is a forgotten camera or not ours.
 MOST_FRAMES = 18_000
 _BYTES_PER_FRAME = (LANDMARKS * 3 + BLENDSHAPES + 16 + 2 * HAND * 3 + UPPER * 4) * 4 + PARTS + 8
+# What NumPy writes; other packings are not bounded in memory while they are unpacked.
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _FACE_ARRAYS = ("landmarks", "blendshapes", "pose")
 _BODY_ARRAYS = ("hands", "upper", "seen")
 
@@ -207,7 +210,7 @@ def check_label(label: str) -> str:
     return label
 
 
-def write(take: Take, folder: Path = FOLDER) -> Path:
+def write(take: Take, folder: Path = FOLDER, attempts: int = 5) -> Path:
     """Writes the take and returns its path; a kill or a full disk leaves no half-written take."""
     label = check_label(take.label)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}.npz"
@@ -224,10 +227,12 @@ def write(take: Take, folder: Path = FOLDER) -> Path:
     except FileExistsError:
         return write(take, folder)
     except OSError as error:
+        # The label's last take may be deleted at this moment, and its folder with it.
+        if isinstance(error, FileNotFoundError) and attempts > 1:
+            return write(take, folder, attempts - 1)
         raise UserError(
             f"The take could not be saved in {path.parent} ({error.strerror or error}). Earlier "
-            "takes are safe. Free some space or choose another folder with --data, then record "
-            "it again."
+            "takes are safe. Free some space or choose another folder with --data."
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
@@ -263,6 +268,8 @@ def read(path: Path) -> Take:
         with zipfile.ZipFile(path) as archive:
             if sum(m.file_size for m in archive.infolist()) > MOST_FRAMES * _BYTES_PER_FRAME + 4096:
                 raise ValueError("it is far larger than a take")
+            if any(m.compress_type not in _PACKINGS for m in archive.infolist()):
+                raise ValueError("it is packed in another way")
         with np.load(path, allow_pickle=False) as stored:
             arrays = {
                 name: stored[name]
@@ -290,15 +297,54 @@ def read(path: Path) -> Take:
 def paths(folder: Path = FOLDER, label: str | None = None) -> list[Path]:
     """The files of all takes under this folder, or of one label, by label, oldest first."""
     if label is None:
-        labels = sorted(entry.name for entry in _entries(folder) if entry.is_dir())
-        return [path for name in labels for path in paths(folder, name)]
+        folders = (one.name for one in _entries(folder) if one.is_dir(follow_symlinks=False))
+        return [path for name in sorted(folders) if _is_label(name) for path in paths(folder, name)]
     # Directory entries know what they are: ten thousand takes are listed in 0.1 s.
-    names = (entry.name for entry in _entries(folder / label) if entry.is_file())
+    # A link leads to files that are not ours to list or delete.
+    names = (one.name for one in _entries(folder / label) if one.is_file(follow_symlinks=False))
+    return [folder / label / name for name in sorted(names) if _is_take(name)]
+
+
+def strange(folder: Path = FOLDER) -> list[str]:
+    """A sentence about each folder and file here that holds takes, as it seems, but cannot be used
+    by its name or because it is a link."""
+    found = []
+    for entry in sorted(_entries(folder), key=lambda entry: entry.name):
+        if not (entry.is_dir() or entry.is_symlink()) or entry.name.startswith("."):
+            continue
+        if entry.is_symlink() or not _is_label(entry.name):
+            if any(one.name.endswith(".npz") for one in _entries(folder / entry.name)):
+                found.append(_plain(folder / entry.name))
+            continue
+        found += [
+            _plain(folder / entry.name / one.name)
+            for one in _entries(folder / entry.name)
+            if one.name.endswith(".npz")
+            and not one.name.startswith(".")
+            and (one.is_symlink() or not _is_take(one.name))
+        ]
     return [
-        folder / label / name
-        for name in sorted(names)
-        if name.endswith(".npz") and not name.startswith(".")
+        f"{path} is left out: it is a link, or its name is none that a label or a take can have. "
+        "Give it another name, or copy the takes themselves there."
+        for path in found
     ]
+
+
+def _is_label(name: str) -> bool:
+    try:
+        check_label(name)
+    except UserError:
+        return False
+    return True
+
+
+def _is_take(name: str) -> bool:
+    return name.endswith(".npz") and not name.startswith(".") and name.isprintable()
+
+
+def _plain(path: Path) -> str:
+    """A path whose name may not be UTF-8 as text that can be printed."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def newest(folder: Path = FOLDER, count: int = 1) -> dict[str, list[Path]]:
@@ -315,6 +361,11 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
             return list(entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise UserError(
+            f"{_plain(folder)} cannot be opened ({error.strerror}). Give this program the right to "
+            "read it."
+        ) from error
 
 
 def read_all(folder: Path = FOLDER) -> tuple[list[Take], list[str]]:
@@ -368,14 +419,27 @@ def rename(folder: Path, old: str, new: str) -> str:
 
 
 def delete_all(folder: Path = FOLDER) -> None:
-    """Deletes every take under this folder, damaged and half-written ones too."""
-    for path in folder.glob("*/*.npz*"):
-        path.unlink(missing_ok=True)
-    for path in folder.glob("*/.*.npz.partial"):
-        path.unlink(missing_ok=True)
-    for label in folder.glob("*"):
-        if label.is_dir() and not label.is_symlink() and not any(label.iterdir()):
-            label.rmdir()
+    """Deletes every take under this folder, damaged and half-written ones too.
+
+    Of links only the link goes: what it leads to is not ours. Raises UserError where a take stayed.
+    """
+    try:
+        for entry in _entries(folder):
+            label = folder / entry.name
+            if entry.is_symlink():
+                if any(one.name.endswith(".npz") for one in _entries(label)):
+                    label.unlink()
+            elif entry.is_dir():
+                for one in _entries(label):
+                    if one.name.endswith((".npz", ".npz.partial")):
+                        (label / one.name).unlink(missing_ok=True)
+                if not _entries(label):
+                    label.rmdir()
+    except OSError as error:
+        raise UserError(
+            f"Not every take in {_plain(folder)} could be deleted ({error.strerror}). Give this "
+            "program the right to, or delete the folder by hand."
+        ) from error
 
 
 def restore(path: Path, content: bytes) -> None:
@@ -397,7 +461,8 @@ def delete(path: Path) -> None:
     """Deletes one take for good, and its label's folder once that is empty."""
     path.unlink(missing_ok=True)
     if path.parent.is_dir() and not any(path.parent.iterdir()):
-        path.parent.rmdir()
+        with contextlib.suppress(OSError):  # somebody records into it at this moment
+            path.parent.rmdir()
 
 
 def by_label(takes: Iterable[Take]) -> dict[str, list[Take]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -26,9 +29,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     )
 
 
-def zipped(members: dict[str, bytes]) -> bytes:
+def zipped(members: dict[str, bytes], packing: int = zipfile.ZIP_DEFLATED) -> bytes:
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(content, "w", packing) as archive:
         for name, data in members.items():
             archive.writestr(name, data)
     return content.getvalue()
@@ -43,6 +46,13 @@ def with_manifest(model: Bundle, **fields: object) -> bytes:
     all_members = members(model)
     manifest = json.loads(all_members[MANIFEST]) | fields
     return zipped(all_members | {MANIFEST: json.dumps(manifest).encode()})
+
+
+def with_file(model: Bundle, name: str, content: bytes) -> bytes:
+    files = json.loads(members(model)[MANIFEST])["files"]
+    listed = files | {name: hashlib.sha256(content).hexdigest()}
+    with zipfile.ZipFile(io.BytesIO(with_manifest(model, files=listed))) as archive:
+        return zipped({one: archive.read(one) for one in archive.namelist()} | {name: content})
 
 
 def test_a_model_comes_back_as_it_was(model: Bundle, tmp_path: Path) -> None:
@@ -86,6 +96,41 @@ CRAFTED = {
         lambda model: with_manifest(model, files={"../../x": "0"}),
         "not ours",
     ),
+    "another packing": (lambda model: zipped(members(model), zipfile.ZIP_LZMA), "never packs"),
+    "a list nested without end": (
+        lambda model: zipped(members(model) | {MANIFEST: b"[" * 100_000}),
+        "cannot be opened",
+    ),
+    "a label that loads a picture": (
+        lambda model: with_manifest(
+            model, labels=["![x](https://example.org/x.png)", *model.labels[1:]]
+        ),
+        "labels are odd",
+    ),
+    "a label that is a path": (
+        lambda model: with_manifest(model, labels=["../x", *model.labels[1:]]),
+        "labels are odd",
+    ),
+    "figures without numbers": (
+        lambda model: with_manifest(model, metrics={"held_out": {"frames": 5}}),
+        "figures are odd",
+    ),
+    "figures of another kind": (
+        lambda model: with_manifest(model, metrics={"private_test": {}}),
+        "figures are odd",
+    ),
+    "a temperature in words": (
+        lambda model: with_manifest(model, settings={"temperature": "hot"}),
+        "cannot be run",
+    ),
+    "a temperature of zero": (
+        lambda model: with_manifest(model, settings={"temperature": 0}),
+        "does not fit",
+    ),
+    "a drawing that is none": (
+        lambda model: with_file(model, "curves.png", b"<svg onload=alert(1)>"),
+        "not a picture",
+    ),
 }
 
 
@@ -105,7 +150,23 @@ def test_a_crafted_file_is_refused_and_changes_nothing(
 
 
 def test_a_network_that_cannot_run_is_refused(model: Bundle, tmp_path: Path) -> None:
-    made = bundle.write(tmp_path / "odd", Bundle("odd", ("a",)), {"landmarks.tflite": b"TFL3 odd"})
+    made = bundle.write(
+        tmp_path / "odd", Bundle("odd", ("a", "b")), {"landmarks.tflite": b"TFL3 odd"}
+    )
     with pytest.raises(UserError, match="cannot be run"):
         exchange.unpack(exchange.pack(made), tmp_path / "personal")
     assert not (tmp_path / "personal").exists()
+
+
+def test_a_bomb_that_lies_about_its_size_is_not_unpacked(model: Bundle, tmp_path: Path) -> None:
+    content = bytearray(zipped(members(model) | {"history.csv": bytes(300 * 2**20)}))
+    listed = content.rfind(b"history.csv") - 46  # the entry in the zip's directory, at its end
+    assert content[listed : listed + 4] == b"PK\x01\x02"
+    content[listed + 24 : listed + 28] = struct.pack("<I", 1000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match="cannot be opened"):
+            exchange.unpack(bytes(content), tmp_path / "personal")
+        assert tracemalloc.get_traced_memory()[1] < 50 * 2**20
+    finally:
+        tracemalloc.stop()

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import pickle
+import sys
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -282,3 +283,57 @@ def test_ten_thousand_takes_are_listed_fast_and_the_newest_are_read(tmp_path: Pa
     # So many labels leave six takes each: the memory of 600 takes, not of ten thousand.
     assert len(recorded) == 100 * 5 + 1 and not problems
     assert time.monotonic() - began_s < 30
+
+
+def test_links_are_left_out_and_what_they_lead_to_is_never_deleted(tmp_path: Path) -> None:
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "takes"
+    foreign = takes.write(made_up("mine"), elsewhere)
+    own = takes.write(made_up("happy"), folder)
+    (folder / "linked").symlink_to(foreign.parent)
+    (own.parent / "20260101T000000Z-0000.npz").symlink_to(foreign)
+    assert takes.paths(folder) == [own]
+    assert len(takes.strange(folder)) == 2
+    takes.delete_all(folder)
+    assert list(folder.iterdir()) == [] and takes.read(foreign).label == "mine"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names themselves")
+def test_names_that_no_page_can_show_are_left_out_told_and_deleted(tmp_path: Path) -> None:
+    own = takes.write(made_up("happy"), tmp_path)
+    content = own.read_bytes()
+    latin = os.fsencode(tmp_path) + b"/caf\xe9"
+    Path(os.fsdecode(latin)).mkdir()
+    for path in (
+        os.fsdecode(latin + b"/20260101T000000Z-0000.npz"),
+        os.fsdecode(os.fsencode(own.parent) + b"/caf\xe9.npz"),
+    ):
+        Path(path).write_bytes(content)
+    (tmp_path / "a.b").mkdir()
+    (tmp_path / "a.b" / own.name).write_bytes(content)
+    (tmp_path / "not takes").mkdir()
+    assert takes.paths(tmp_path) == [own]
+    told = takes.strange(tmp_path)
+    assert len(told) == 3 and all("left out" in line for line in told)
+    assert "".join(told).encode("utf-8")  # a page and a terminal can show it
+    assert read_newest(tmp_path)[1] == told
+    takes.delete_all(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == []
+
+
+def test_a_label_that_is_deleted_while_a_take_of_it_is_written_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = takes.write(made_up(), tmp_path)
+    arrays, deleted = takes._arrays, []
+
+    def deleted_in_the_middle(take: Take) -> dict[str, np.ndarray]:
+        if not deleted:
+            deleted.append(before)
+            for path in before.parent.iterdir():
+                path.unlink()
+            before.parent.rmdir()
+        return arrays(take)
+
+    monkeypatch.setattr(takes, "_arrays", deleted_in_the_middle)
+    written = takes.write(made_up(), tmp_path)
+    assert deleted and takes.paths(tmp_path) == [written]

@@ -175,6 +175,10 @@ def _confirm(person: Person) -> None:
         visitor = session.current()
         camera.turn_off(visitor)
         teach.forget()
-        delete(person)
+        try:
+            delete(person)
+        except UserError as error:
+            st.error(str(error))
+            return
         del st.session_state["session"]  # it still holds songs, likes and the model
         st.rerun()

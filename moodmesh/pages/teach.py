@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from moodmesh import bundle, exchange, quality, takes
 from moodmesh.bundle import Bundle
@@ -54,17 +55,21 @@ class Teaching:
     """What this visitor is in the middle of.
 
     added: labels without a take yet. said: what to tell about the last take.
+    unsaved: the last take, where it could not be written.
     removed: the last deleted takes' paths and contents, for undo.
-    kind: what the model is to look at.
+    kind: what the model is to look at. outcome: what to tell about the last training or import.
+    import_problem: why the last file was refused.
     """
 
     kind: Kind = "face"
     added: list[str] = field(default_factory=list)
     live: LiveTake | None = None
     said: list[str] = field(default_factory=list)
+    unsaved: Take | None = None
     removed: list[tuple[Path, bytes]] = field(default_factory=list)
     training: TrainingRun | None = None
     outcome: str | None = None
+    import_problem: str | None = None
 
 
 def _teaching() -> Teaching:
@@ -95,11 +100,11 @@ def page() -> None:
                 camera.lobby(visitor, "Teach it your own face")
             else:
                 camera.show(visitor, looks_at=_looks_at(visitor, teaching))
-        _choose_kind(teaching)
         # A fragment of its own: redrawing the page while the camera connects would make it start
         # again.
         live = LOOK_SECONDS if visitor.camera is Camera.ON else None
         st.fragment(_record, run_every=live)(visitor, teaching, stored)
+        _choose_kind(teaching)
     with right:
         _show(teaching, stored)
         st.divider()
@@ -179,6 +184,8 @@ def _readable(
 
 
 def _record(visitor: Session, teaching: Teaching, stored: dict[str, list[Path]]) -> None:
+    # Right under the video, where people look while they are counted down.
+    told = st.container(key="told")
     labels = list(dict.fromkeys([*stored, *teaching.added, *VALENCE_AROUSAL]))
     if "chosen_label" in st.session_state:  # a widget's value is set before it is drawn
         st.session_state["teach_label"] = st.session_state.pop("chosen_label")
@@ -191,18 +198,23 @@ def _record(visitor: Session, teaching: Teaching, stored: dict[str, list[Path]])
     )
     with st.form("own_label", border=False, clear_on_submit=True):
         row = st.container(horizontal=True, vertical_alignment="bottom")
-        own = row.text_input("or one of your own", placeholder="wink, focused, …", max_chars=60)
-        if row.form_submit_button("Add"):
-            _add_label(teaching, own)
+        row.text_input(
+            "or one of your own", placeholder="wink, focused, …", max_chars=60, key="own_label_text"
+        )
+        # Callbacks, here and below: they run even if the camera's next word interrupts the page's
+        # drawing, which would lose a press that the drawing has to come to.
+        row.form_submit_button("Add", on_click=_add_label, args=(teaching,))
     stream = visitor.stream
     ready = stream is not None and not stream.ended and stream.snapshot.frames > 0
     row = st.container(horizontal=True, vertical_alignment="center")
-    pressed = row.button(
+    row.button(
         f"Record {SECONDS:g} seconds",
         type="primary",
         icon=":material/radio_button_checked:",
         disabled=not (ready and label) or teaching.live is not None,
         help=None if ready and label else _FIRST,
+        on_click=_count_down,
+        args=(visitor, teaching, label),
     )
     with row:
         component("hold")(
@@ -216,15 +228,30 @@ def _record(visitor: Session, teaching: Teaching, stored: dict[str, list[Path]])
         )
     if visitor.camera is not Camera.OFF and camera.off_button(visitor, row):
         st.rerun()
-    if pressed and label:
-        _begin(visitor, teaching, LiveTake(label, kind=teaching.kind))
+    with told:
+        _tell(visitor, teaching, ready)
+
+
+def _tell(visitor: Session, teaching: Teaching, ready: bool) -> None:
+    """The countdown, the counter, what was recorded, and what is wrong right now."""
     _recording(visitor, teaching)
-    if ready and teaching.live is None and stream is not None:
-        st.caption(quality.at_once(stream.snapshot.face, stream.snapshot.dark) or "\u00a0")
     for line in teaching.said:
         st.markdown(line)
+    stream = visitor.stream
+    if teaching.live is None:
+        wrong = ""
+        if ready and stream is not None:
+            seen = stream.snapshot
+            wrong = quality.at_once(seen.face, seen.dark, seen.faces > 0)
+        if wrong or not teaching.said:
+            st.caption(wrong or _HOW)
+    if teaching.unsaved is not None and teaching.live is None:
+        save = (teaching, teaching.unsaved)
+        if st.button("Save it now", icon=":material/save:", on_click=_save_again, args=save):
+            st.rerun()  # its card is outside of this fragment
 
 
+_HOW = "Choose an expression and record it: five seconds, or as long as you hold the button."
 _FIRST = "Turn on the camera and choose an expression first."
 
 
@@ -236,6 +263,11 @@ def _begin(visitor: Session, teaching: Teaching, live: LiveTake) -> None:
     visitor.stream.watch(live.see)
 
 
+def _count_down(visitor: Session, teaching: Teaching, label: str | None) -> None:
+    if label and teaching.live is None:
+        _begin(visitor, teaching, LiveTake(label, kind=teaching.kind))
+
+
 def _held(visitor: Session, teaching: Teaching, label: str | None) -> None:
     """The button that is held was pressed or let go."""
     if st.session_state["hold"].held != "pressed":
@@ -245,16 +277,16 @@ def _held(visitor: Session, teaching: Teaching, label: str | None) -> None:
         _begin(visitor, teaching, LiveTake(label, kind=teaching.kind, held=True))
 
 
-def _add_label(teaching: Teaching, text: str) -> None:
+def _add_label(teaching: Teaching) -> None:
     try:
-        label = takes.check_label(text)
+        label = takes.check_label(st.session_state["own_label_text"])
     except UserError as error:
-        st.error(str(error))
+        teaching.said = [f":red[{error}]"]
         return
     if label not in teaching.added:
         teaching.added.append(label)
+    teaching.said = []
     st.session_state["chosen_label"] = label
-    st.rerun(scope="fragment")
 
 
 def _recording(visitor: Session, teaching: Teaching) -> None:
@@ -292,14 +324,31 @@ def _keep(teaching: Teaching, live: LiveTake) -> None:
     ]
     try:
         take = recording.take()
-        takes.write(take, session.person().takes)
     except UserError as error:
         teaching.said = [f":red[{error}]"]
         return
+    if not _save(teaching, take):
+        return
     brightness = float(np.mean(recording.brightness))
-    teaching.said = [f"**{len(take)} samples of '{take.label}' kept.**"]
     hints = quality.hints(take, recording.frames, brightness, others)
     teaching.said += [f":orange[{hint.text}]" for hint in hints] or ["That was a good one."]
+
+
+def _save_again(teaching: Teaching, take: Take) -> None:
+    _save(teaching, take)
+
+
+def _save(teaching: Teaching, take: Take) -> bool:
+    """Whether the take could be written; one that could not waits for another try."""
+    try:
+        takes.write(take, session.person().takes)
+    except UserError as error:
+        teaching.unsaved = take
+        teaching.said = [f":red[{error}]", "Until you leave this page the take waits here."]
+        return False
+    teaching.unsaved = None
+    teaching.said = [f"**{len(take)} samples of '{take.label}' kept.**"]
+    return True
 
 
 def _show(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
@@ -319,6 +368,8 @@ def _show(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
         _card(teaching, one, good, len(stored.get(label, [])))
         for problem in problems:
             st.warning(problem)
+    for problem in takes.strange(session.person().takes):
+        st.warning(problem)
     if labels:
         done = sum(one.done for one in advice) / len(advice) * min(1.0, len(labels) / 2)
         wanting = next((one for one in advice if one.text), None)
@@ -351,7 +402,10 @@ def _card(
 ) -> None:
     label = advice.label
     text = f"next: {advice.text}" if advice.text else "well shown"
-    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    # With a key an open "Edit" goes with its label; without, the next label's would stand open.
+    row = st.container(
+        horizontal=True, vertical_alignment="center", gap="small", key=f"row-{label}"
+    )
     row.markdown(
         f"{shape_of(label)} **{label}** · {count} take{'s' * (count != 1)} · {text}",
         width="stretch",
@@ -396,14 +450,19 @@ def _remove(teaching: Teaching, paths: list[Path], key: str) -> None:
 
 
 def _take_away(teaching: Teaching, paths: list[Path]) -> None:
-    teaching.removed = [(path, path.read_bytes()) for path in paths if path.is_file()]
-    for path in paths:
-        takes.delete(path)
+    try:
+        teaching.removed = [(path, path.read_bytes()) for path in paths if path.is_file()]
+        for path in paths:
+            takes.delete(path)
+    except OSError as error:
+        teaching.said = [f":red[It could not be deleted ({error.strerror}). Try again.]"]
 
 
 def _edit(teaching: Teaching, label: str) -> None:
     """Another name for a label, or none of it any more."""
-    with st.popover("Edit", icon=":material/edit:", help=f"Rename or delete '{label}'"):
+    with st.popover(
+        "Edit", icon=":material/edit:", help=f"Rename or delete '{label}'", key=f"edit-{label}"
+    ):
         st.text_input(
             f"Another name for '{label}'",
             value=label,
@@ -508,19 +567,24 @@ def _start(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
     if teaching.kind == "holistic":
         serving = (_readable(mine[-DRAWN_TAKES:], "holistic")[0] for mine in stored.values())
         enough = sum(map(bool, serving)) >= 2
-    if st.button(
+    st.button(
         "Train my model",
         type="primary",
         icon=":material/model_training:",
         disabled=not enough,
         help=None if enough else "Show at least two expressions first.",
-    ):
-        teaching.outcome = None
-        person = session.person()
-        teaching.training = TrainingRun(person.takes, person.model, teaching.kind)
-        st.rerun()
+        on_click=_begin_training,
+        args=(teaching,),
+    )
     if session.has_personal():
         _judgement(list(stored))
+
+
+def _begin_training(teaching: Teaching) -> None:
+    if teaching.training is None:
+        person = session.person()
+        teaching.outcome = None
+        teaching.training = TrainingRun(person.takes, person.model, teaching.kind)
 
 
 def _progress(teaching: Teaching) -> None:
@@ -539,8 +603,7 @@ def _progress(teaching: Teaching) -> None:
         columns = {"accuracy": "your takes", "val_accuracy": "takes left out"}
         curve = 100 * curve[[name for name in columns if name in curve]].rename(columns=columns)
         st.line_chart(curve, height=200, x_label="round", y_label="read right, %")
-    if st.button("Cancel", icon=":material/stop:"):
-        run.cancel()
+    st.button("Cancel", icon=":material/stop:", on_click=run.cancel)
 
 
 def _judgement(stored: list[str]) -> None:
@@ -599,10 +662,11 @@ def _try(visitor: Session) -> None:
         st.fragment(_versus, run_every=live)(visitor)
         if visitor.model == session.PERSONAL:
             st.markdown("The live page uses your model.")
-            if st.button("Use the general model instead"):
-                _use(visitor, session.GENERAL)
-        elif st.button("Use my model", type="primary"):
-            _use(visitor, session.PERSONAL)
+            general = (visitor, session.GENERAL)
+            st.button("Use the general model instead", on_click=_use, args=general)
+        else:
+            own = (visitor, session.PERSONAL)
+            st.button("Use my model", type="primary", on_click=_use, args=own)
     else:
         st.markdown("When your model is trained, it shows here what it sees.")
     _carry(visitor)
@@ -612,7 +676,6 @@ def _use(visitor: Session, model: str) -> None:
     visitor.model = model
     if visitor.stream:
         visitor.stream.use(session.model_in_use(visitor))
-    st.rerun()
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -677,11 +740,19 @@ def _carry(visitor: Session) -> None:
         upload = st.file_uploader(
             "Import a model", type=["zip"], key="import_model", max_upload_size=LARGEST_MODEL_MB
         )
-        if upload is not None and st.button("Replace my model with it"):
-            try:
-                made = exchange.unpack(upload.getvalue(), visitor.person.model)
-            except UserError as error:
-                st.error(str(error))
-            else:
-                _teaching().outcome = f"Imported a model that knows {', '.join(made.labels)}."
-                _use(visitor, session.PERSONAL)
+        if upload is not None:
+            st.button("Replace my model with it", on_click=_import, args=(visitor, upload))
+        if problem := _teaching().import_problem:
+            st.error(problem)
+
+
+def _import(visitor: Session, upload: UploadedFile) -> None:
+    teaching = _teaching()
+    try:
+        made = exchange.unpack(upload.getvalue(), visitor.person.model)
+    except UserError as error:
+        teaching.import_problem = str(error)
+        return
+    teaching.import_problem = None
+    teaching.outcome = f"Imported a model that knows {', '.join(made.labels)}."
+    _use(visitor, session.PERSONAL)

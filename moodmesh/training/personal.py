@@ -113,7 +113,8 @@ def read_newest(folder: Path) -> tuple[list[Take], list[str]]:
         if files == before:
             break
         read = takes.read_paths(files, MOST_FRAMES_A_TAKE)
-    return read if files else ([], [])
+    recorded, problems = read if files else ([], [])
+    return recorded, problems + takes.strange(folder)
 
 
 def choose(recorded: Sequence[Take], asked: Kind | None) -> tuple[Kind, list[Take], list[str]]:
