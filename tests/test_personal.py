@@ -19,7 +19,7 @@ from moodmesh.errors import UserError
 from moodmesh.features import mirror
 from moodmesh.takes import Take
 from moodmesh.training.augment import mirror_is_another_label, vary
-from moodmesh.training.personal import MOST_TAKES_A_LABEL, gather, read_newest
+from moodmesh.training.personal import MOST_TAKES_A_LABEL, gather, read_newest, report
 from tests import warped_face
 from tests.warped_face import View
 
@@ -114,18 +114,39 @@ def test_record_train_and_read_takes_from_elsewhere(recorded: Path, tmp_path: Pa
 def test_cancelling_leaves_the_old_model_as_it_was(recorded: Path, tmp_path: Path) -> None:
     out, progress = tmp_path / "personal", tmp_path / "progress.jsonl"
     bundle.write(out, bundle.Bundle("old", ("a", "b")), {"landmarks.tflite": b"old"})
-    training = subprocess.Popen(command(recorded, out, "--progress", str(progress)))
+    training = subprocess.Popen(
+        command(recorded, out, "--progress", str(progress)), stdout=subprocess.PIPE, text=True
+    )
     try:
         deadline = time.monotonic() + 200
         while "Training" not in (progress.read_text() if progress.exists() else ""):
             assert training.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
         training.send_signal(signal.SIGTERM)
-        assert training.wait(60) == 130
+        assert "Your takes, and the model from before" in training.communicate(timeout=60)[0]
+        assert training.returncode == 130
     finally:
         training.kill()
     assert bundle.read(out).name == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["personal", "progress.jsonl"]
+
+
+def test_the_report_names_what_is_mixed_up_and_what_was_not_judged() -> None:
+    one = {"takes": 3, "count": 90, "recall": 0.9, "precision": 1.0}
+    figures = {
+        "frames": 180,
+        "accuracy": 0.95,
+        "sure": 0.9,
+        "accuracy_when_sure": 1.0,
+        "confusion": [[81, 9, 0], [0, 90, 0], [0, 0, 0]],
+        "by_label": {"happy": one, "sad": one, "wink": one | {"takes": 1, "count": 0}},
+    }
+    made = bundle.Bundle("mine", ("happy", "sad", "wink"), metrics={"held_out": figures})
+    said = report(made)
+    assert "'happy' is taken for 'sad' in 10.0% of its frames" in said
+    assert "for want of a second take: 'wink'" in said and "learned without it" in said
+    perfect = figures | {"confusion": [[90, 0, 0], [0, 90, 0], [0, 0, 0]]}
+    assert "Mixed up" not in report(dataclasses.replace(made, metrics={"held_out": perfect}))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,10 @@ LARGEST_MODEL_MB = 20
 # A countdown has to be seen to move.
 LOOK_SECONDS = 0.3
 TRAINING_SECONDS = 0.5
-# More takes of one label than this are kept and counted, but not drawn.
-DRAWN_TAKES = 8
+# More takes of one label than this, or of all labels together, are kept and counted, but not drawn.
+DRAWN_TAKES, MOST_DRAWN = 8, 200
+# So many labels have a card; nobody looks through more.
+MOST_CARDS = 60
 # Frames of the small moving mesh, and its size in pixels (takes_strip.css).
 DRAWN_FRAMES, DRAWN_WIDTH, DRAWN_HEIGHT = 8, 72, 88
 # Eye distances that the small mesh shows: a face is about 2.6 wide and 3.2 high.
@@ -154,29 +157,41 @@ def _stored() -> dict[str, list[Path]]:
     return found
 
 
-@st.cache_resource(max_entries=400, show_spinner=False)
-def _take(path: Path, changed: float) -> Take | str:
-    """The take as it was when its file last changed, or why it cannot be read."""
+@dataclass(frozen=True)
+class Drawn:
+    """What the page needs of a take: a few of its frames, and how many there are."""
+
+    take: Take
+    samples: int
+
+
+@st.cache_resource(max_entries=1000, show_spinner=False)
+def _take(path: Path, changed: float) -> Drawn | str:
+    """The take as it was when its file last changed, or why it cannot be read.
+
+    A whole take has 1 MB: hundreds of them, of each visitor, are not kept in memory.
+    """
     try:
-        return takes.read(path)
+        whole = takes.read(path)
     except UserError as error:
         return str(error)
+    return Drawn(whole.thinned(DRAWN_FRAMES), len(whole))
 
 
 def _readable(
     paths: list[Path], kind: Kind | None = None
-) -> tuple[list[tuple[Path, Take]], list[str]]:
+) -> tuple[list[tuple[Path, Drawn]], list[str]]:
     """Those takes of these files that serve a model of this kind, and what is wrong with others."""
-    good: list[tuple[Path, Take]] = []
+    good: list[tuple[Path, Drawn]] = []
     problems: list[str] = []
     for path in paths:
         if not path.is_file():
             continue
-        take = _take(path, path.stat().st_mtime)
-        if isinstance(take, str):
-            problems.append(take)
-        elif kind in (None, "face", take.kind):
-            good.append((path, take))
+        drawn = _take(path, path.stat().st_mtime)
+        if isinstance(drawn, str):
+            problems.append(drawn)
+        elif kind in (None, "face", drawn.take.kind):
+            good.append((path, drawn))
     return good, problems
 
 
@@ -317,10 +332,10 @@ def _keep(teaching: Teaching, live: LiveTake) -> None:
     recording = live.recording()
     stored = _stored()
     others = [
-        take
-        for label, paths in stored.items()
+        drawn.take
+        for label, paths in list(stored.items())[:MOST_CARDS]
         if label != live.label
-        for _, take in _readable(paths[-1:])[0]
+        for _, drawn in _readable(paths[-1:])[0]
     ]
     try:
         take = recording.take()
@@ -361,13 +376,17 @@ def _show(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
             "a good one. Only points of you are kept, never a picture."
         )
     advice = []
-    for label in labels:
-        good, problems = _readable(stored.get(label, [])[-DRAWN_TAKES:], teaching.kind)
-        (one,) = quality.advice({label: [take for _, take in good]})
+    most = max(quality.TAKES, min(DRAWN_TAKES, MOST_DRAWN // max(1, len(labels))))
+    for label in labels[:MOST_CARDS]:
+        mine = stored.get(label, [])
+        good, problems = _readable(mine[-most:], teaching.kind)
+        (one,) = quality.advice({label: [drawn.take for _, drawn in good]})
         advice.append(one)
-        _card(teaching, one, good, len(stored.get(label, [])))
+        _card(teaching, one, good, len(mine), min(len(mine), most) - len(good) - len(problems))
         for problem in problems:
             st.warning(problem)
+    if len(labels) > MOST_CARDS:
+        st.caption(f"{len(labels) - MOST_CARDS} more labels are kept and learned, but not drawn.")
     for problem in takes.strange(session.person().takes):
         st.warning(problem)
     if labels:
@@ -398,8 +417,16 @@ def _undo(teaching: Teaching) -> None:
 
 
 def _card(
-    teaching: Teaching, advice: quality.Advice, good: list[tuple[Path, Take]], count: int
+    teaching: Teaching,
+    advice: quality.Advice,
+    good: list[tuple[Path, Drawn]],
+    count: int,
+    others: int,
 ) -> None:
+    """A label's name, what it lacks, and its takes as small moving meshes.
+
+    count: how many takes it has. others: how many of them serve no model of this kind.
+    """
     label = advice.label
     text = f"next: {advice.text}" if advice.text else "well shown"
     # With a key an open "Edit" goes with its label; without, the next label's would stand open.
@@ -413,7 +440,6 @@ def _card(
     if count:
         with row:
             _edit(teaching, label)
-    others = min(count, DRAWN_TAKES) - len(good)
     if others > 0 and teaching.kind == "holistic":
         st.caption(f"{others} of the face alone do not count for a model with hands.")
     mesh, person = _drawn_mesh(), _drawn_person()
@@ -428,13 +454,13 @@ def _card(
             "takes": [
                 {
                     "id": path.name,
-                    "samples": len(take),
-                    "kind": take.kind,
-                    "frames": _sketch(take, mesh[0])
-                    if take.kind == "face"
-                    else _sketch_person(take, person[0]),
+                    "samples": drawn.samples,
+                    "kind": drawn.take.kind,
+                    "frames": _sketch(drawn.take, mesh[0])
+                    if drawn.take.kind == "face"
+                    else _sketch_person(drawn.take, person[0]),
                 }
-                for path, take in good
+                for path, drawn in good
             ],
         },
         # A callback, because it runs even if the camera's next word interrupts the page's drawing.
@@ -565,8 +591,10 @@ def _start(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
         st.info(teaching.outcome)
     enough = len(stored) >= 2
     if teaching.kind == "holistic":
-        serving = (_readable(mine[-DRAWN_TAKES:], "holistic")[0] for mine in stored.values())
-        enough = sum(map(bool, serving)) >= 2
+        serving = (
+            label for label, mine in stored.items() if _readable(mine[-DRAWN_TAKES:], "holistic")[0]
+        )
+        enough = len(list(islice(serving, 2))) == 2
     st.button(
         "Train my model",
         type="primary",

@@ -204,6 +204,12 @@ def report(made: Bundle) -> str:
             found = f"{100 * one['recall']:5.1f}%" if one["count"] else "     -"
             right = f"{100 * one['precision']:5.1f}%" if one["count"] else "     -"
             lines.append(f"{label:{width}}  {one['takes']:5}  {found}  {right:>16}")
+        lines += _mixed_up(made.labels, figures["confusion"])
+        lines += [
+            "",
+            "Each take was judged by a model that had learned without it: your next one is read so",
+            "well if recorded like these. More is in confusion_matrix.png and curves.png there.",
+        ]
     before = figures.get("general", {"frames": 0})
     if before["frames"]:
         old, new = 100 * before["accuracy"], 100 * before["personal_accuracy"]
@@ -220,6 +226,23 @@ def report(made: Bundle) -> str:
             "further away.",
         ]
     return "\n".join(lines)
+
+
+def _mixed_up(labels: Sequence[str], confusion: Sequence[Sequence[int]]) -> list[str]:
+    """The three labels that are most often taken for others, a line each."""
+    wrong = [
+        (count / sum(row), labels[shown], labels[read])
+        for shown, row in enumerate(confusion)
+        for read, count in enumerate(row)
+        if read != shown and count
+    ]
+    if not wrong:
+        return []
+    told = [
+        f"  '{shown}' is taken for '{read}' in {100 * share:.1f}% of its frames"
+        for share, shown, read in sorted(wrong, reverse=True)[:3]
+    ]
+    return ["", "Mixed up most:", *told]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -268,6 +291,9 @@ def run(args: argparse.Namespace) -> int:
         from moodmesh.training import personal_net
 
         made = personal_net.train(material, args.out, args.general, steps, args.seed)
+    except KeyboardInterrupt:
+        tqdm.write("Stopped. Your takes, and the model from before, are as they were.")
+        raise
     finally:
         steps.close()
     print(report(made))
