@@ -156,7 +156,7 @@ def _takes(person: Person) -> None:
                 {
                     "label": label,
                     "takes": len(mine),
-                    "MB": round(sum(path.stat().st_size for path in mine) / 2**20, 1),
+                    "MB": round(max(0.1, sum(path.stat().st_size for path in mine) / 2**20), 1),
                 }
                 for label, mine in takes.newest(person.takes, 10**9).items()
             ],
