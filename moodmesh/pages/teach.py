@@ -368,6 +368,10 @@ def _save(teaching: Teaching, take: Take) -> bool:
 
 def _show(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
     st.subheader("1 Show")
+    # Above the cards: below them it would move away under the press when a card goes.
+    with st.container(key="undo"):
+        if teaching.removed:
+            st.button("Undo delete", icon=":material/undo:", on_click=_undo, args=(teaching,))
     labels = list(dict.fromkeys([*stored, *teaching.added]))
     if not labels:
         st.markdown(
@@ -400,9 +404,6 @@ def _show(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
             else ""
         )
         st.progress(done, f"Still to show: {missing}" if missing else "That is plenty: train it.")
-    if teaching.removed:
-        # A callback for the same reason as for deleting: see _card.
-        st.button("Undo delete", icon=":material/undo:", on_click=_undo, args=(teaching,))
 
 
 def _undo(teaching: Teaching) -> None:
