@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from moodmesh.pages import journal as page
 from moodmesh.songs import journal
@@ -48,6 +49,22 @@ def test_a_day_shows_the_hours_around_what_happened(
 ) -> None:
     hours = page._hours(Day(DATE, (), (played(began, ended),)), PARIS)
     assert hours == pytest.approx((at(first), at(last)), abs=1)
+
+
+def test_a_day_with_moods_and_no_songs_is_drawn() -> None:
+    """A camera may be on before the first song."""
+
+    def draw() -> None:
+        from moodmesh.pages import journal as page
+        from moodmesh.songs.history import Felt
+        from moodmesh.songs.journal import Day
+        from tests.test_journal_page import DATE, PARIS, at
+
+        page._day(Day(DATE, (Felt(at("10:00"), at("10:04"), "happy", 0.8, 0.5),), ()), PARIS)
+
+    app = AppTest.from_function(draw).run(timeout=60)
+    assert not app.exception
+    assert "0 songs, mostly happy" in app.markdown[0].value
 
 
 def test_a_mood_over_midnight_belongs_to_both_days(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def _week(days: Sequence[Day], where: dt.tzinfo) -> Day:
     dates = [last - dt.timedelta(days=n) for n in reversed(range(DAYS_A_WEEK))]
     earlier = max((date for date in by_date if date < dates[0]), default=None)
     later = min((date for date in by_date if date > last), default=None)
-    head = st.container(horizontal=True, vertical_alignment="center")
+    head = st.container(horizontal=True, vertical_alignment="center", key="weeks")
     head.markdown(f"**{_span(dates)}** · {_in_words([by_date[d] for d in dates if d in by_date])}")
     for label, icon, date in (
         ("Earlier week", "chevron_left", earlier),
@@ -150,7 +150,8 @@ def _day(day: Day, where: dt.tzinfo) -> None:
     with st.container(border=True):
         st.markdown(f"**{day.date:%A}, {day.date.day} {day.date:%B}** · {_in_words([day])}")
         st.html(_band(day, where) + _legend(day))
-        st.html("".join(_song(played, where) for played in day.plays))
+        if day.plays:  # Streamlit refuses empty HTML
+            st.html("".join(_song(played, where) for played in day.plays))
         if st.button("Delete this day", icon=":material/delete:", key=f"delete-{day.date}"):
             _confirm_day(day.date, where)
 
@@ -219,7 +220,8 @@ def _legend(day: Day) -> str:
         f"{html.escape(_look(label))}</span>"
         for label in labels
     )
-    return f'<div class="mm-legend">{items}<span><i>│</i> a song began</span></div>'
+    songs = "<span><i>│</i> a song began</span>" if day.plays else ""
+    return f'<div class="mm-legend">{items}{songs}</div>'
 
 
 def _songs(count: int) -> str:

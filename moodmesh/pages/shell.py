@@ -29,8 +29,7 @@ def run() -> None:
     chosen = st.navigation(pages, position="hidden")
     at_home = chosen is pages[0]
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="nav"):
-        place = "listen" if at_home else "elsewhere"
-        st.html(f'<span class="mm-brand" data-place="{place}">moodmesh</span>', width="content")
+        st.html('<span class="mm-brand">moodmesh</span>', width="content")
         for page in pages:
             here = page.url_path == chosen.url_path
             with st.container(key=f"nav-{'here' if here else page.title}", width="content"):
