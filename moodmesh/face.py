@@ -350,9 +350,18 @@ def _trails(edges: np.ndarray) -> list[np.ndarray]:
 
 
 @cache
-def _mesh_lines() -> dict[str, list[np.ndarray]]:
-    """:func:`connections` as :func:`_trails`: a tenth of the lines, drawn in half the time."""
-    return {part: _trails(edges) for part, edges in connections().items()}
+def _mesh_lines() -> dict[str, tuple[np.ndarray, list[slice]]]:
+    """:func:`connections` as :func:`_trails`: a tenth of the lines, drawn in half the time.
+
+    All lines of a part in a row, int (n,), and where each of them stands in it.
+    """
+    lines = {}
+    for part, edges in connections().items():
+        trails = _trails(edges)
+        ends = np.cumsum([len(trail) for trail in trails]).tolist()
+        places = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
+        lines[part] = np.concatenate(trails), places
+    return lines
 
 
 def draw_mesh(
@@ -376,5 +385,7 @@ def draw_mesh(
     ):
         thickness = 1 if part == "tessellation" or min(height, width) < 360 else 2
         line = cv2.LINE_8 if part == "tessellation" else cv2.LINE_AA
-        runs = [fixed[run] for run in lines[part]]
+        order, places = lines[part]
+        points = fixed[order]
+        runs = [points[place] for place in places]
         cv2.polylines(rgb, runs, False, colour, thickness, line, fraction_bits)
