@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -132,6 +133,18 @@ def test_processes_and_this_process_find_the_same(tmp_path: Path) -> None:
     for chunk in chunks:
         number, arrays = landmark_cache.find_chunk(chunk)
         np.testing.assert_array_equal(arrays["landmarks"], several[number]["landmarks"])
+
+
+def end_this_process(chunk: landmark_cache.Chunk) -> landmark_cache.ChunkResult:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return landmark_cache.find_chunk(chunk)
+
+
+@pytest.mark.timeout(60)
+def test_a_process_that_is_killed_ends_the_search_with_a_message() -> None:
+    chunks = [(number, pictures(1)) for number in range(4)]
+    with pytest.raises(UserError, match=r"ended from outside.*start the same command again"):
+        list(landmark_cache.on_this_machine(end_this_process, chunks))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ Nothing here imports TensorFlow, so worker processes start in a second.
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import threading
 import zipfile
@@ -29,6 +28,7 @@ from tqdm import tqdm
 from moodmesh import face
 from moodmesh.errors import UserError
 from moodmesh.features import feature_vectors
+from moodmesh.training.processes import in_processes
 
 CACHE = Path(__file__).resolve().parents[2] / "cache" / "landmarks"
 # About 7 s of work on one core: little is lost when a run is killed.
@@ -109,9 +109,7 @@ def on_this_machine(
     if processes <= 1:
         yield from map(function, chunks)
         return
-    # A forked child would inherit MediaPipe's threads in an unusable state.
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap_unordered(function, chunks)
+    yield from in_processes(function, chunks, processes=processes)
 
 
 @cache

@@ -12,11 +12,8 @@ Every variant is one file, complete or not there: a killed run makes only the mi
 from __future__ import annotations
 
 import math
-import multiprocessing
-import os
 import shutil
 from dataclasses import dataclass
-from multiprocessing.pool import Pool
 from pathlib import Path
 
 import cv2
@@ -26,6 +23,7 @@ from tqdm import tqdm
 
 from moodmesh import crop
 from moodmesh.errors import UserError
+from moodmesh.training.processes import in_processes
 
 # Pictures a process works on at a time: about a second.
 CHUNK = 256
@@ -182,12 +180,6 @@ def _jobs(count: int, seed: int | None, mirrored: bool) -> list[Job]:
     ]
 
 
-def _pool(network: bytes, pictures: Pictures, dtype: str, processes: int | None) -> Pool:
-    # A forked child would inherit the threads of TensorFlow in an unusable state.
-    context = multiprocessing.get_context("spawn")
-    return context.Pool(processes or os.cpu_count() or 1, _start, (network, pictures, dtype))
-
-
 def _shape(network: bytes) -> tuple[int, ...]:
     output = Interpreter(model_content=network).get_output_details()[0]
     return tuple(int(length) for length in output["shape"][1:])
@@ -201,9 +193,9 @@ def run_network(
     network: a .tflite with one crop in and one array out.
     """
     outputs = np.empty((len(pictures.images), *_shape(network)), np.float32)
-    with _pool(network, pictures, "float32", processes) as pool:
-        for start, part in pool.imap_unordered(_run, _jobs(len(outputs), None, mirrored)):
-            outputs[start : start + len(part)] = part
+    jobs = _jobs(len(outputs), None, mirrored)
+    for start, part in in_processes(_run, jobs, _start, (network, pictures, "float32"), processes):
+        outputs[start : start + len(part)] = part
     return outputs
 
 
@@ -233,15 +225,14 @@ def make_maps(
                 f"The maps of {count} pictures need {needed / 1e9:.1f} GB in {folder}, which has "
                 "less free. Make room there and start the training again."
             )
-        with _pool(network, pictures, "float16", processes) as pool:
-            for name in missing:
-                partial = paths[name].with_suffix(".part")
-                whole = np.lib.format.open_memmap(partial, "w+", np.float16, (count, *shape))
-                jobs = _jobs(count, *wanted[name])
-                done = pool.imap_unordered(_run, jobs)
-                for start, part in tqdm(done, desc=f"Maps {name}", total=len(jobs), unit="chunk"):
-                    whole[start : start + len(part)] = part
-                whole.flush()
-                del whole
-                partial.replace(paths[name])
+        for name in missing:
+            partial = paths[name].with_suffix(".part")
+            whole = np.lib.format.open_memmap(partial, "w+", np.float16, (count, *shape))
+            jobs = _jobs(count, *wanted[name])
+            done = in_processes(_run, jobs, _start, (network, pictures, "float16"), processes)
+            for start, part in tqdm(done, desc=f"Maps {name}", total=len(jobs), unit="chunk"):
+                whole[start : start + len(part)] = part
+            whole.flush()
+            del whole
+            partial.replace(paths[name])
     return {name: np.load(path, mmap_mode="r") for name, path in paths.items()}

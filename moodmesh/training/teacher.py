@@ -10,7 +10,6 @@ Like the landmarks, the answers are kept in chunks by content, so a killed run g
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +26,7 @@ from moodmesh.errors import UserError
 from moodmesh.face import Face
 from moodmesh.training.evaluate import face_of
 from moodmesh.training.landmark_cache import FoundLandmarks
+from moodmesh.training.processes import in_processes
 
 CHUNK = 1024
 
@@ -56,8 +56,7 @@ def _answers(path: Path, jobs: list[Job]) -> Iterator[tuple[int, np.ndarray]]:
         _start(path)
         yield from map(_answer, jobs)
         return
-    with multiprocessing.get_context("spawn").Pool(processes, _start, (path,)) as pool:
-        yield from pool.imap_unordered(_answer, jobs)
+    yield from in_processes(_answer, jobs, _start, (path,), processes)
 
 
 def teacher_logits(
