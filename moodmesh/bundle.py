@@ -29,12 +29,15 @@ PERSONAL = Path(os.environ.get("MOODMESH_PERSONAL", GENERAL.with_name("personal"
 # What each kind of model reads: the feature vector's version and how many numbers it has.
 VERSIONS: dict[Kind, int] = {"face": FEATURES_VERSION, "holistic": HOLISTIC_VERSION}
 INPUTS: dict[Kind, int] = {"face": FEATURES, "holistic": HOLISTIC_FEATURES}
+# The image networks a bundle may hold: the better one, and a second voice.
+IMAGE_NETWORKS = ("cnn.tflite", "cnn_2.tflite")
 # What a bundle may hold; anything else is not ours.
 FILES = frozenset(
     """
-    landmarks.tflite cnn.tflite weights.npz history.csv history_cnn.csv MODEL_CARD.md
-    curves.png curves_cnn.png confusion_matrix.png reliability.png
-    architecture.png architecture_cnn.png landmark_importance.csv
+    landmarks.tflite cnn.tflite cnn_2.tflite weights.npz MODEL_CARD.md
+    history.csv history_cnn.csv history_cnn_2.csv curves.png curves_cnn.png curves_cnn_2.png
+    confusion_matrix.png reliability.png landmark_importance.csv
+    architecture.png architecture_cnn.png architecture_cnn_2.png
     """.split()
 )
 # Many times the size of the largest bundle made here; beyond it a file is not a bundle's.

@@ -14,8 +14,9 @@ from typing import Literal
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from moodmesh.bundle import Bundle
+from moodmesh.bundle import IMAGE_NETWORKS, Bundle
 from moodmesh.crop import face_crop, mirrored
+from moodmesh.errors import UserError
 from moodmesh.face import SMALL_SIDE, Face
 from moodmesh.features import feature_vector
 from moodmesh.holistic import Body, Kind
@@ -88,6 +89,8 @@ class Combination:
 
     temperature: of the landmark net's logits, where it speaks alone. sure: see Expression.
     gate: the landmark net's confidence from which the image network is not asked.
+    shares: of the bundle's image networks' logits in what counts as the image network's, adding
+        up to 1; equal ones where there are none.
     cnn_temperature: of the image network's logits, where it speaks alone.
     weights: of the landmark net's and the image network's logits where both speak; mixing
         logits is a weighted geometric mean of what the two say.
@@ -98,6 +101,7 @@ class Combination:
     gate: float = 0.0
     cnn_temperature: float = 1.0
     weights: tuple[float, float] = (0.5, 0.5)
+    shares: tuple[float, ...] = ()
 
     @staticmethod
     def of(bundle: Bundle) -> Combination:
@@ -111,6 +115,7 @@ class Combination:
             float(kept.get("gate", own.gate)),
             float(kept.get("cnn_temperature", own.cnn_temperature)),
             (float(landmark_weight), float(cnn_weight)),
+            tuple(float(share) for share in kept.get("shares", own.shares)),
         )
 
     def alone(self, landmarks: np.ndarray) -> np.ndarray:
@@ -120,6 +125,12 @@ class Combination:
     def asks(self, landmarks: np.ndarray) -> np.ndarray:
         """Where the image network should be asked too, bool (...,)."""
         return self.alone(landmarks).max(axis=-1) < self.gate
+
+    def mixed(self, parts: np.ndarray) -> np.ndarray:
+        """The image network's logits, (..., labels), of its parts', (networks, ..., labels)."""
+        shares = self.shares or (1 / len(parts),) * len(parts)
+        mean: np.ndarray = np.tensordot(np.array(shares, np.float32), parts, 1)
+        return mean
 
     def cnn_alone(self, cnn: np.ndarray) -> np.ndarray:
         """Probabilities from the image network's logits, (..., labels)."""
@@ -137,7 +148,12 @@ class Classifier:
         self.bundle = bundle
         self.combination = Combination.of(bundle)
         self._landmarks = Network(bundle.path("landmarks.tflite"))
-        self._cnn = Network(bundle.path("cnn.tflite")) if bundle.has("cnn.tflite") else None
+        self._cnns = [Network(bundle.path(name)) for name in IMAGE_NETWORKS if bundle.has(name)]
+        if len(self.combination.shares) not in (0, len(self._cnns)):
+            raise UserError(
+                f"The model in {bundle.folder} has {len(self._cnns)} image networks and shares for "
+                f"{len(self.combination.shares)}. Make it again with train.py combine."
+            )
 
     @property
     def kind(self) -> Kind:
@@ -147,7 +163,7 @@ class Classifier:
     @property
     def has_cnn(self) -> bool:
         """Whether the bundle has an image network."""
-        return self._cnn is not None
+        return bool(self._cnns)
 
     def of_picture(self, rgb: np.ndarray, faces: Sequence[Face]) -> Expression | None:
         """The expression in a picture, uint8 (height, width, 3), in which these faces were found.
@@ -158,11 +174,11 @@ class Classifier:
         """
         face = faces[0] if faces else None
         if face is None:
-            if self._cnn is None or min(rgb.shape[:2]) >= SMALL_SIDE:
+            if not self._cnns or min(rgb.shape[:2]) >= SMALL_SIDE:
                 return None
             return self._expression(self.combination.cnn_alone(self.cnn_logits(rgb, None)), "cnn")
         landmarks = self.landmark_logits(face)
-        if self._cnn is None or not self.combination.asks(landmarks):
+        if not self._cnns or not self.combination.asks(landmarks):
             return self._expression(self.combination.alone(landmarks), "landmarks")
         both = self.combination.together(landmarks, self.cnn_logits(rgb, face))
         return self._expression(both, "ensemble")
@@ -188,12 +204,15 @@ class Classifier:
         return self._landmarks(feature_vector(face))
 
     def cnn_logits(self, rgb: np.ndarray, face: Face | None) -> np.ndarray:
-        """The image network's logits, float32 (labels,): the mean over the crop and its mirror."""
-        if self._cnn is None:
+        """The image network's logits, float32 (labels,): its parts' in their shares."""
+        return self.combination.mixed(self.cnn_parts(rgb, face))
+
+    def cnn_parts(self, rgb: np.ndarray, face: Face | None) -> np.ndarray:
+        """Each image network's logits, float32 (networks, labels): means over crop and mirror."""
+        if not self._cnns:
             raise ValueError(f"the bundle {self.bundle.folder} has no image network")
         crop = face_crop(rgb, face)
-        logits: np.ndarray = (self._cnn(crop) + self._cnn(mirrored(crop))) / 2
-        return logits
+        return np.stack([(network(crop) + network(mirrored(crop))) / 2 for network in self._cnns])
 
     def _expression(self, probabilities: np.ndarray, source: Source) -> Expression:
         return Expression(

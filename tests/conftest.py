@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 # First of all: some tests import TensorFlow with the training code, and under aiortc pylibsrtp
@@ -22,6 +23,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("browser") is not None:
             item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=5))
+
+
+@pytest.fixture(autouse=True)
+def own_main() -> Iterator[None]:
+    """Takes Streamlit's AppTest's page off `__main__`, which new processes would try to import."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(scope="session")

@@ -68,6 +68,31 @@ def test_the_rebuilt_trunk_gives_the_maps_of_the_original():
     assert max(differences) < 1e-4
 
 
+def test_other_recognition_weights_are_refused_by_name(tmp_path):
+    output = _run(
+        """
+        import sys
+        from pathlib import Path
+        from moodmesh.errors import UserError
+        from moodmesh.training import recognition
+
+        folder = Path(sys.argv[1])
+        for content in (None, b"other"):
+            if content is not None:
+                (folder / "face_recognition_model.bin").write_bytes(content)
+                (folder / "face_recognition_model-weights_manifest.json").write_text("[]")
+            try:
+                recognition.recognition_weights(folder)
+            except UserError as error:
+                print(error)
+        """,
+        tmp_path,
+    )
+    missing, other = output.splitlines()
+    assert "npm pack @vladmandic/face-api" in missing
+    assert "is not the one of @vladmandic/face-api 1.7.15" in other
+
+
 TRAIN = """
     import os
     import sys
@@ -76,12 +101,34 @@ TRAIN = """
     import numpy as np
     from moodmesh import crop, fer2013
     from moodmesh.classifier import Network
-    from moodmesh.training import cnn
+    from moodmesh.training import branch, cnn, mesh, recognition
     from moodmesh.training.landmark_cache import FoundLandmarks
 
-    SETTINGS = cnn.Settings(
-        variants=1, epochs=2, batch=16, hidden=8, tower=(8, 8), mixup=0.2
+    SETTINGS = branch.Settings(
+        variants=1, plain_share=0.6, epochs=2, batch=16, hidden=8, tower=(8, 8), mixup=0.2
     )
+
+    def untrained_arrays():
+        # Of the recognition network's shapes, with small random numbers.
+        rng = np.random.default_rng(3)
+        arrays, before = {}, 32
+        shapes = [("conv32_down", 7, 3, 32)]
+        for name, width, _ in recognition.BLOCKS:
+            shapes += [(f"{name}/conv1", 3, before, width), (f"{name}/conv2", 3, width, width)]
+            before = width
+        for name, size, deep, width in shapes:
+            spread = (size * size * deep) ** -0.5
+            arrays[f"{name}/conv/filters"] = rng.normal(0, spread, (size, size, deep, width))
+            arrays[f"{name}/conv/bias"] = np.zeros(width)
+            arrays[f"{name}/scale/weights"] = np.ones(width)
+            arrays[f"{name}/scale/biases"] = rng.normal(0, 0.1, width)
+        return arrays
+
+    def branch_of(name):
+        if name == "mesh":
+            return mesh.branch(SETTINGS)
+        recognition.recognition_weights = lambda folder: untrained_arrays()
+        return recognition.branch(Path(), SETTINGS)
 
     def striped():
         rng = np.random.default_rng(0)
@@ -97,7 +144,7 @@ TRAIN = """
         votes[5] = 0  # a picture that nobody voted on
         return votes
 
-    def train(folder, kill_after=None):
+    def train(name, folder, kill_after=None):
         def report(line):
             print(line, flush=True)
             if kill_after and line.startswith(kill_after):
@@ -108,15 +155,15 @@ TRAIN = """
             np.zeros((48, 4, 4)), (48, 48),
         )
         return cnn.train_cnn(
-            striped(), nowhere, folder / "cnn.tflite", SETTINGS,
+            striped(), nowhere, branch_of(name), folder / "cnn.tflite",
             folder / "checkpoints", folder.parent / "cache", report, votes=some_votes(),
         )
 
     if __name__ == "__main__":
-        folder = Path(sys.argv[1])
-        if sys.argv[2:] == ["killed"]:
-            train(folder / "a", "epoch 1/")
-        resumed, unbroken = train(folder / "a"), train(folder / "b")
+        folder, name = Path(sys.argv[1]), sys.argv[2]
+        if sys.argv[3:] == ["killed"]:
+            train(name, folder / "a", "epoch 1/")
+        resumed, unbroken = train(name, folder / "a"), train(name, folder / "b")
         for made in (resumed, unbroken):
             print("losses", *[epoch["loss"] for epoch in made["history"]])
         network = Network(folder / "a" / "cnn.tflite")
@@ -143,12 +190,13 @@ def _values(output: str, name: str) -> list[list[float]]:
     return [[float(value) for value in line] for line in lines]
 
 
-def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(tmp_path):
-    killed = _train(tmp_path, "killed")
+@pytest.mark.parametrize("branch", ["mesh", "recognition"])
+def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(tmp_path, branch):
+    killed = _train(tmp_path, branch, "killed")
     assert killed.returncode == 9, killed.stderr[-3000:]
     assert "epoch 2/2" not in killed.stdout
 
-    done = _train(tmp_path)
+    done = _train(tmp_path, branch)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Going on after epoch 1" in done.stdout
     resumed, unbroken = _values(done.stdout, "losses")

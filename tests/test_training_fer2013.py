@@ -222,6 +222,17 @@ def test_the_fitted_ensemble_beats_both_parts_on_other_images() -> None:
     assert metrics.calibration_error(everywhere.probabilities, labels) < 0.03
 
 
+def test_image_networks_share_by_what_each_knows() -> None:
+    everywhere = np.ones(6000, bool)
+    random = np.random.default_rng(5)
+    halves = random.normal(size=(2, 6000, len(LABELS)))
+    evidence = softmax(3 * halves[0] + 1 * halves[1])
+    labels = np.array([random.choice(len(LABELS), p=row) for row in evidence])
+    two = Logits(everywhere, halves[0], halves.mean(axis=0), halves)
+    assert calibrate.mix_networks(two, labels) == pytest.approx((0.75, 0.25), abs=0.03)
+    assert calibrate.mix_networks(replace(two, parts=None), labels) == ()
+
+
 def test_the_gate_decides_whom_the_ensemble_follows() -> None:
     logits, _ = two_networks(200, 2)
     never = evaluate.answers(logits, Combination(gate=0.0))

@@ -37,6 +37,10 @@ _PICTURES = {
         "How the picture network learned",
         "Where the two lines part, it began to learn its pictures by heart.",
     ),
+    "curves_cnn_2.png": (
+        "How its second voice learned",
+        "Where the two lines part, it began to learn its pictures by heart.",
+    ),
     "reliability.png": (
         "When it says it is sure, is it right?",
         "On the dashed line, of all it was 80% sure of, 80% were right.",
@@ -49,12 +53,16 @@ _PICTURES = {
         "How the picture network is built",
         "It is asked where the landmarks are not sure, or no face is found.",
     ),
+    "architecture_cnn_2.png": (
+        "How its second voice is built",
+        "It grew on another network, so it is wrong about other faces; the two are averaged.",
+    ),
 }
 # Rows of columns: wide pictures stand under each other, as high together as a tall one.
 _ROWS = (
     (("confusion_matrix.png",), ("curves.png", "curves_cnn.png")),
-    (("reliability.png",),),
-    (("architecture.png",), ("architecture_cnn.png",)),
+    (("reliability.png",), ("curves_cnn_2.png",)),
+    (("architecture.png",), ("architecture_cnn.png",), ("architecture_cnn_2.png",)),
 )
 
 AVERAGE, CAMERA, PHOTO = "An average face", "My camera", "My photo"

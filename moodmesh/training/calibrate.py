@@ -20,23 +20,32 @@ GATE_LOSS = 0.001
 GATES = np.linspace(0.3, 1.0, 71)
 
 
-def _fit_weights(logits: Logits, labels: np.ndarray) -> tuple[float, float]:
-    """Weights of the two networks' logits with the lowest log loss where a face was found.
+def _fit_weights(parts: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Weights of some networks' logits, (networks, n, labels), with the lowest log loss.
 
-    The loss is convex in the two, so Newton's method finds its only minimum.
+    The loss is convex in them, so Newton's method finds its only minimum.
     """
-    assert logits.cnn is not None
-    parts = np.stack([logits.landmarks, logits.cnn])[:, logits.found].astype(np.float64)
-    truth = np.eye(parts.shape[2])[labels[logits.found]]
-    weights = np.array([0.5, 0.5])
+    parts = parts.astype(np.float64)
+    truth = np.eye(parts.shape[2])[labels]
+    weights = np.full(len(parts), 1 / len(parts))
     for _ in range(50):
         probabilities = softmax(np.tensordot(weights, parts, 1))
         means = (probabilities * parts).sum(axis=2)
         slope = (((probabilities - truth) * parts).sum(axis=2)).mean(axis=1)
         centred = parts - means[:, :, None]
         bend = np.einsum("ank,bnk,nk->ab", centred, centred, probabilities) / parts.shape[1]
-        weights = np.maximum(weights - np.linalg.solve(bend + 1e-9 * np.eye(2), slope), 0)
-    return float(weights[0]), float(weights[1])
+        step = np.linalg.solve(bend + 1e-9 * np.eye(len(parts)), slope)
+        weights = np.maximum(weights - step, 0)
+    return weights
+
+
+def mix_networks(logits: Logits, labels: np.ndarray) -> tuple[float, ...]:
+    """The shares of a model's image networks for these validation images; none without any."""
+    if logits.parts is None:
+        return ()
+    weights = _fit_weights(logits.parts, labels)
+    shares = weights / weights.sum()
+    return tuple(float(share) for share in shares)
 
 
 def fit_combination(logits: Logits, labels: np.ndarray) -> Combination:
@@ -44,10 +53,12 @@ def fit_combination(logits: Logits, labels: np.ndarray) -> Combination:
     found = logits.found
     how = Combination(temperature=metrics.fit_temperature(logits.landmarks[found], labels[found]))
     if logits.cnn is not None:
+        both = np.stack([logits.landmarks[found], logits.cnn[found]])
+        landmark_weight, cnn_weight = _fit_weights(both, labels[found])
         how = replace(
             how,
             cnn_temperature=metrics.fit_temperature(logits.cnn, labels),
-            weights=_fit_weights(logits, labels),
+            weights=(float(landmark_weight), float(cnn_weight)),
         )
         right = [
             metrics.accuracy(

@@ -1,12 +1,12 @@
-"""The image network: FER2013 crops -> expression, grown on MediaPipe's face mesh network.
+"""The image network: FER2013 crops -> expression, grown on pretrained networks.
 
-    moodmesh.crop's crop -> the trunk's stages down to 16x16x128, frozen (maps.py makes their maps)
-        -> the trunk's next two stages, trained further from their own weights \
-        -> a small residual tower beside them, new                              > joined -> logits
-        -> all three trunk maps, pooled -> a dense layer, new                   /
+    moodmesh.crop's crop -> a branch's frozen stages (maps.py makes their maps once)
+        -> its upper stages, trained further, and a new head -> logits
 
-`train_cnn` does it all and goes on from its last finished epoch after a kill. It writes one
-`cnn.tflite` with float16 weights: the crop in, logits in the order of `fer2013.LABELS` out.
+There are two branches, each a file of its own in the model: `mesh.py` grows on MediaPipe's face
+mesh network, `recognition.py` on dlib's face recognition network. `train_cnn` does it all for one
+of them and goes on from its last finished epoch after a kill. It writes a `.tflite` with float16
+weights: the crop in, logits in the order of `fer2013.LABELS` out.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import io
 import json
 import math
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,176 +32,18 @@ import tensorflow as tf
 
 from moodmesh import crop, fer2013
 from moodmesh.errors import UserError
-from moodmesh.face import MODEL
-from moodmesh.training import maps, trunk
+from moodmesh.training import maps, mesh, recognition
+from moodmesh.training.branch import Branch, Settings, copy_by_name
 from moodmesh.training.landmark_cache import FoundLandmarks, find_landmarks
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINTS = ROOT / "checkpoints"
 CACHE = ROOT / "cache" / "cnn"
 
-# Stages up to 16x16x128 stay frozen: nine tenths of the trunk's time, and what 28,000 pictures
-# cannot teach better. Trained further even gently, the 16x16 stage forgot more than it learned.
-FROZEN = 4
-# The last stage, 2x2, mixes what the head had better mix by itself.
-USED = 6
 # The plain cut and its mirror image, which are cut without chance: (seed, mirrored).
 PLAIN: dict[str, tuple[int | None, bool]] = {"plain": (None, False), "mirrored": (None, True)}
 # Pictures that give the normalisations their first figures.
 PROBE = 1000
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How the network is trained. docs/recognition-cnn.md has the runs that chose the values."""
-
-    # Random variants of each picture beside its plain cut and that one's mirror image. Each fills
-    # 1.8 GB of disk.
-    variants: int = 2
-    # The share of pictures that an epoch takes as a plain or mirrored cut. Fewer, with four
-    # variants and more dropout, kept the network from learning by heart and read no better.
-    plain_share: float = 0.6
-    epochs: int = 26
-    batch: int = 128
-    # AdamW with a linear warm-up of an epoch, then a cosine to zero; the trunk's stages at a
-    # fifth of the rate, from two epochs on: they know more than the new layers at first.
-    rate: float = 1e-3
-    trunk_rate: float = 2e-4
-    weight_decay: float = 0.05
-    # FER2013's labels are wrong in about a tenth of the pictures; never learn one for certain.
-    smoothing: float = 0.1
-    dropout_in: float = 0.2
-    dropout: float = 0.4
-    # Widths: the dense layer, the tower at 8x8 and at 4x4. 8 MB of float16 leave room for these.
-    hidden: int = 384
-    tower: tuple[int, int] = (128, 192)
-    # The network kept is the running mean of the last thousand steps' weights.
-    averaging: float = 0.999
-    # How much the FER+ votes weigh beside the labels, where --ferplus gives them: a second set of
-    # outputs that is left off at the end.
-    votes: float = 0.5
-    # Pairs of pictures are mixed in shares drawn from Beta(mixup, mixup); 0: not at all.
-    mixup: float = 0.0
-    seed: int = 0
-
-
-SETTINGS = Settings()
-
-
-def build_upper(
-    shape: tuple[int, int, int], settings: Settings, normalised: bool = True, votes: bool = False
-) -> keras.Model:
-    """Maps of the last frozen stage -> logits of fer2013.LABELS.
-
-    normalised: with batch normalisation in the trunk's stages; see :func:`start_from_trunk`.
-    votes: with the logits of fer2013.FERPLUS_ANSWERS behind the others.
-    """
-    inputs = keras.Input(shape, name="maps")
-    stages = [inputs, *trunk.run_stages(inputs, trunk.STAGES[FROZEN:USED], normalised)]
-    joined = keras.layers.Concatenate(dtype="float32", name="joined")(
-        [_dense_head(stages, settings), _tower(stages, settings)]
-    )
-    joined = keras.layers.Dropout(settings.dropout, seed=settings.seed, dtype="float32")(joined)
-    logits = keras.layers.Dense(len(fer2013.LABELS), name="logits", dtype="float32")(joined)
-    if votes:
-        answers = keras.layers.Dense(len(fer2013.FERPLUS_ANSWERS), name="votes", dtype="float32")
-        logits = keras.layers.Concatenate(dtype="float32")([logits, answers(joined)])
-    return keras.Model(inputs, logits, name="upper")
-
-
-def _standardise(x: keras.KerasTensor, name: str, dtype: str | None = None) -> keras.KerasTensor:
-    layer = keras.layers.BatchNormalization(
-        center=False, scale=False, momentum=0.98, name=name, dtype=dtype
-    )
-    return layer(x)
-
-
-def _dense_head(stages: list[keras.KerasTensor], settings: Settings) -> keras.KerasTensor:
-    """The stages' maps on small grids, which tell mouth from brows -> one dense layer, float32."""
-    grids = []
-    for stage_maps, side in zip(stages, (4, 2, 4), strict=True):
-        size = stage_maps.shape[1] // side
-        grid = keras.layers.AveragePooling2D(size)(stage_maps) if size > 1 else stage_maps
-        grids.append(keras.layers.Flatten()(grid))
-    x = keras.layers.Concatenate(dtype="float32", name="pooled")(grids)
-    x = _standardise(x, "standardised", "float32")
-    x = keras.layers.Dropout(settings.dropout_in, seed=settings.seed + 1, dtype="float32")(x)
-    x = keras.layers.Dense(settings.hidden, use_bias=False, dtype="float32", name="hidden")(x)
-    x = keras.layers.BatchNormalization(momentum=0.98, dtype="float32", name="hidden_normalised")(x)
-    return keras.layers.Activation("gelu", dtype="float32")(x)
-
-
-def _tower(stages: list[keras.KerasTensor], settings: Settings) -> keras.KerasTensor:
-    """Whole 3x3 convolutions, which the trunk has none of, beside its last stages."""
-    wide, wider = settings.tower
-    x = _convolve(_standardise(stages[0], "tower_16"), wide, 2, "tower_8_in")
-    x = _residual(x, wide, "tower_8")
-    x = keras.layers.Concatenate()([x, _standardise(stages[1], "tower_8_trunk")])
-    x = _residual(_convolve(x, wider, 2, "tower_4_in"), wider, "tower_4")
-    return keras.layers.GlobalAveragePooling2D(dtype="float32")(x)
-
-
-def _convolve(
-    x: keras.KerasTensor, width: int, stride: int, name: str, last: bool = False
-) -> keras.KerasTensor:
-    """3x3 convolution, normalisation, ReLU; last: of a residual block, which starts as nothing."""
-    convolution = keras.layers.Conv2D(
-        width,
-        3,
-        stride,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=keras.initializers.HeNormal(),
-        name=name,
-    )
-    norm = keras.layers.BatchNormalization(
-        momentum=0.98,
-        epsilon=trunk.EPSILON,
-        gamma_initializer="zeros" if last else "ones",
-        name=f"{name}_normalised",
-    )
-    x = norm(convolution(x))
-    return x if last else keras.layers.ReLU()(x)
-
-
-def _residual(x: keras.KerasTensor, width: int, name: str) -> keras.KerasTensor:
-    y = _convolve(x, width, 1, f"{name}_a")
-    y = _convolve(y, width, 1, f"{name}_b", last=True)
-    return keras.layers.ReLU()(keras.layers.Add()([x, y]))
-
-
-def start_from_trunk(
-    network: keras.Model, trained: keras.Model, settings: Settings, inputs: np.ndarray
-) -> None:
-    """Gives a new upper part the trunk's weights and all normalisations their first figures.
-
-    network: from build_upper. trained: the trunk. inputs: some maps, float32 (n, h, w, c).
-    """
-    plain = build_upper(inputs.shape[1:], settings, normalised=False)
-    trunk.copy_by_name(trained, plain)
-    trunk.copy_by_name(trained, network)
-    trunk.set_norms(network, plain, inputs)
-    pooled, second = (
-        plain.get_layer("pooled").output,
-        plain.get_layer("tower_8_trunk").input,
-    )
-    values = keras.Model(plain.input, [pooled, second]).predict(inputs, batch_size=200, verbose=0)
-    for name, given in zip(
-        ("standardised", "tower_8_trunk", "tower_16"), (*values, inputs), strict=True
-    ):
-        axes = tuple(range(given.ndim - 1))
-        network.get_layer(name).set_weights([given.mean(axis=axes), given.var(axis=axes)])
-
-
-def trunk_variables(network: keras.Model) -> list[keras.Variable]:
-    """Those of the stages that come from the trunk."""
-    sides = tuple(f"{stage.side}_" for stage in trunk.STAGES[FROZEN:USED])
-    return [
-        variable
-        for layer in network.layers
-        if layer.name.startswith(sides)
-        for variable in layer.trainable_variables
-    ]
 
 
 @dataclass(frozen=True)
@@ -282,23 +125,22 @@ def _cross_entropy(targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 class Training:
     """One network in training: its weights, their running mean, the optimizers and the epoch."""
 
-    def __init__(
-        self,
-        build: Callable[[], keras.Model],
-        start: Callable[[keras.Model], None],
-        settings: Settings,
-        steps: int,
-    ) -> None:
-        """build makes the network, start gives it its first weights; steps: of an epoch."""
+    def __init__(self, branch: Branch, inputs: np.ndarray, votes: bool, steps: int) -> None:
+        """inputs: some maps, float32 (n, h, w, c). votes: whether FER+ votes are learnt too.
+
+        steps: of an epoch.
+        """
+        settings = branch.settings
         # bfloat16 trains as well here and half as fast again; weights and sums stay float32.
         before = keras.mixed_precision.dtype_policy()
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
         keras.utils.set_random_seed(settings.seed)
-        self.network, self.averaged = build(), build()
+        shape = inputs.shape[1:]
+        self.network, self.averaged = branch.build(shape, votes), branch.build(shape, votes)
         keras.mixed_precision.set_global_policy(before)
-        start(self.network)
+        branch.start(self.network, inputs)
         self.averaged.set_weights(self.network.get_weights())
-        old = trunk_variables(self.network)
+        old = branch.old(self.network)
         known = {id(variable) for variable in old}
         new = [v for v in self.network.trainable_variables if id(v) not in known]
         self._groups = [new, old]
@@ -417,14 +259,6 @@ def predict(network: keras.Model, inputs: np.ndarray, batch: int = 256) -> np.nd
     )
 
 
-def build_lower(trained: keras.Model) -> keras.Model:
-    """The frozen stages with the trunk's weights: a crop -> maps."""
-    stages = trunk.build_trunk(trunk.STAGES[:FROZEN], crop.SIDE)
-    lower = keras.Model(stages.input, stages.outputs[-1], name="lower")
-    trunk.copy_by_name(trained, lower)
-    return lower
-
-
 def whole_network(lower: keras.Model, upper: keras.Model) -> keras.Model:
     """A crop -> logits."""
     picture = keras.Input((crop.SIDE, crop.SIDE, 1), name="crop")
@@ -449,14 +283,14 @@ def for_training(data: fer2013.Fer2013) -> np.ndarray:
     return data.split("Training") & ~fer2013.training_copies_of_tests(data) & ~blank
 
 
-def _map_folder(cache: Path, pictures: maps.Pictures) -> Path:
+def _map_folder(cache: Path, pictures: maps.Pictures, branch: Branch) -> Path:
     """Named after all that decides the maps, so that other data or code makes its own."""
-    digest = hashlib.sha256(MODEL.read_bytes())
-    for source in (crop, maps, trunk):
+    digest = hashlib.sha256()
+    for source in (crop, maps, sys.modules[branch.build.__module__]):
         digest.update(Path(str(source.__file__)).read_bytes())
-    digest.update(pictures.images.tobytes())
-    digest.update(pictures.boxes.tobytes())
-    return cache / f"maps-{digest.hexdigest()[:16]}"
+    for array in (*branch.lower.get_weights(), pictures.images, pictures.boxes):
+        digest.update(array.tobytes())
+    return cache / f"maps-{branch.name}-{digest.hexdigest()[:16]}"
 
 
 def _chances(settings: Settings) -> np.ndarray:
@@ -467,25 +301,20 @@ def _chances(settings: Settings) -> np.ndarray:
 
 
 def train_upper(
+    branch: Branch,
     training: Examples,
     public: tuple[np.ndarray, np.ndarray],
-    trained: keras.Model,
-    settings: Settings,
     checkpoint: Path,
     report: Callable[[str], None] = print,
 ) -> Training:
-    """The upper part, trained to the end or from its checkpoint on.
+    """A branch's upper part, trained to the end or from its checkpoint on.
 
-    public: maps and labels of PublicTest, for the curve. trained: the trunk.
+    public: maps and labels of PublicTest, for the curve.
     """
-    shape = training.variants[0].shape[1:]
+    settings = branch.settings
     some = training.variants[0][:: max(1, len(training.labels) // PROBE)].astype(np.float32)
-    run = Training(
-        lambda: build_upper(shape, settings, votes=training.votes is not None),
-        lambda network: start_from_trunk(network, trained, settings, some),
-        settings,
-        len(training.labels) // settings.batch,
-    )
+    steps = len(training.labels) // settings.batch
+    run = Training(branch, some, training.votes is not None, steps)
     if run.load(checkpoint):
         report(f"Going on after epoch {run.epoch} of {checkpoint.name}")
     while run.epoch < settings.epochs:
@@ -510,19 +339,20 @@ def train_upper(
 def train_cnn(
     data: fer2013.Fer2013,
     found: FoundLandmarks,
+    branch: Branch,
     out: Path,
-    settings: Settings = SETTINGS,
     checkpoints: Path = CHECKPOINTS,
     cache: Path = CACHE,
     report: Callable[[str], None] = print,
     votes: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """Trains the image network, or goes on with it, and writes it to `out`, a .tflite.
+    """Trains one branch, or goes on with it, and writes it to `out`, a .tflite.
 
     found: the faces of all of data's images. votes: of FER+, int64 (n, 10), to learn from those of
     the training images too. Returns what the bundle should say about it:
     settings, counts, the epochs' figures and PublicTest accuracy of the written file.
     """
+    settings = branch.settings
     learned = for_training(data)
     public = data.split("PublicTest")
     if learned.sum() < settings.batch or not public.any():
@@ -532,30 +362,26 @@ def train_cnn(
             "Give --data the whole of FER2013."
         )
     faces = maps.pictures(data.images, found.landmarks, found.found)
-    trained = trunk.load_trunk(MODEL)
-    lower = build_lower(trained)
-    frozen = as_litert(lower)
+    frozen = as_litert(branch.lower)
     training, tests = faces.part(learned), faces.part(public)
     wanted = PLAIN | {f"variant_{seed}": (seed, False) for seed in range(1, settings.variants + 1)}
-    variants = maps.make_maps(_map_folder(cache, training), frozen, training, wanted)
-    public_maps = maps.make_maps(_map_folder(cache, tests), frozen, tests, {"plain": (None, False)})
+    variants = maps.make_maps(_map_folder(cache, training, branch), frozen, training, wanted)
+    public_maps = maps.make_maps(
+        _map_folder(cache, tests, branch), frozen, tests, {"plain": PLAIN["plain"]}
+    )
     examples = Examples(
         data.labels[learned],
         tuple(variants.values()),
         _chances(settings),
         None if votes is None else _shares(votes[learned]),
     )
+    checkpoint = checkpoints / f"cnn-{branch.name}.npz"
     run = train_upper(
-        examples,
-        (public_maps["plain"], data.labels[public]),
-        trained,
-        settings,
-        checkpoints / "cnn.npz",
-        report,
+        branch, examples, (public_maps["plain"], data.labels[public]), checkpoint, report
     )
-    upper = build_upper(examples.variants[0].shape[1:], settings)
-    trunk.copy_by_name(run.averaged, upper)
-    content = as_litert(whole_network(lower, upper), halve=True)
+    upper = branch.build(examples.variants[0].shape[1:], False)
+    copy_by_name(run.averaged, upper)
+    content = as_litert(whole_network(branch.lower, upper), halve=True)
     write_whole(out, content)
     figures = accuracy(content, tests, data.labels[public])
     report(
@@ -608,17 +434,28 @@ def write_whole(path: Path, content: bytes) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `train.py cnn`."""
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, folder or zip")
+    parser.add_argument(
+        "--recognition",
+        type=Path,
+        metavar="FOLDER",
+        help="train the recognition branch, from the weights in package/model of "
+        "'npm pack @vladmandic/face-api@1.7.15'; without it the mesh branch is trained",
+    )
     parser.add_argument("--ferplus", type=Path, help="fer2013new.csv of FER+: to learn from too")
-    parser.add_argument("--out", type=Path, default=CACHE / "cnn.tflite", help="where it goes")
+    parser.add_argument(
+        "--out", type=Path, help="where it goes; by default cache/cnn/BRANCH.tflite"
+    )
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="to go on from")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where maps are kept")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Trains the image network and says how it gets into a model."""
+    """Trains a branch of the image network and says how it gets into a model."""
+    branch = mesh.branch() if args.recognition is None else recognition.branch(args.recognition)
     data = fer2013.read(args.data)
     votes = None if args.ferplus is None else fer2013.read_ferplus(args.ferplus, data)
     found = find_landmarks(data.images)
-    train_cnn(data, found, args.out, SETTINGS, args.checkpoints, args.cache, votes=votes)
-    print(f"Put it into the model: python train.py combine --data {args.data} --cnn {args.out}")
+    out = args.out or CACHE / f"{branch.name}.tflite"
+    train_cnn(data, found, branch, out, args.checkpoints, args.cache, votes=votes)
+    print(f"Put it into the model: python train.py combine --data {args.data} --cnn {out}")
     return 0

@@ -8,6 +8,7 @@ made anew. Nothing is trained, and TensorFlow is not needed.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,11 +55,17 @@ def finish(
     cache: Path = CACHE,
 ) -> bundle.Bundle:
     """Fits the combination on PublicTest, measures, draws the report and writes the bundle."""
+    # Those of other image networks may be more or fewer.
+    draft = replace(draft, settings={k: v for k, v in draft.settings.items() if k != "shares"})
     with TemporaryDirectory() as folder:
         classifier = Classifier(bundle.write(Path(folder) / "draft", draft, files))
         tests = evaluate.run_tests(classifier, data, ferplus, cache)
         public = tests["public_test"]
-        how = calibrate.fit_combination(public.logits, public.data.labels)
+        how = Combination(shares=calibrate.mix_networks(public.logits, public.data.labels))
+        tests = {name: test.mixed(how) for name, test in tests.items()}
+        public = tests["public_test"]
+        fitted = calibrate.fit_combination(public.logits, public.data.labels)
+        how = replace(fitted, shares=how.shares)
         figures = evaluate.evaluate(classifier, tests, how)
     counts = figures["private_test"]["ensemble"]["confusion"]
     card = model_card(draft.name, draft.trained_on, figures).encode()
@@ -74,24 +81,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `train.py combine`."""
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, folder or zip")
     parser.add_argument("--ferplus", type=Path, help="fer2013new.csv of FER+: adds its figures")
-    parser.add_argument("--cnn", type=Path, help="the image network; by default the model's own")
+    parser.add_argument(
+        "--cnn",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="the image network, or two, the better one first; by default the model's own",
+    )
     parser.add_argument("--model", type=Path, default=bundle.GENERAL, help="the model's folder")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where found landmarks are kept")
 
 
-def read_cnn(path: Path | None) -> dict[str, bytes]:
-    """The image network as a file of a bundle; none without a path."""
-    if path is None:
-        return {}
-    try:
-        return {"cnn.tflite": path.read_bytes()}
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}). Check --cnn.") from error
+def read_cnns(paths: Sequence[Path]) -> dict[str, bytes]:
+    """Image networks as files of a bundle."""
+    if len(paths) > len(bundle.IMAGE_NETWORKS):
+        raise UserError(
+            f"--cnn names {len(paths)} image networks, but a model holds at most "
+            f"{len(bundle.IMAGE_NETWORKS)}."
+        )
+    files = {}
+    for name, path in zip(bundle.IMAGE_NETWORKS, paths, strict=False):
+        try:
+            files[name] = path.read_bytes()
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({error.strerror}). Check --cnn.") from error
+    return files
 
 
 def run(args: argparse.Namespace) -> int:
     """Combines, measures and writes the model anew."""
     model = bundle.read(args.model)
-    files = {name: model.path(name).read_bytes() for name in model.files} | read_cnn(args.cnn)
+    files = {name: model.path(name).read_bytes() for name in model.files}
+    if args.cnn:
+        files = {name: files[name] for name in files if name not in bundle.IMAGE_NETWORKS}
+        files |= read_cnns(args.cnn)
     finish(args.model, model, files, fer2013.read(args.data), args.ferplus, args.cache)
     return 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +40,20 @@ class Logits:
     """What the networks say about n images, in the order of fer2013.LABELS.
 
     found: bool (n,), where there is a face mesh. landmarks: float32 (n, 7), zeros where there is
-    none. cnn: float32 (n, 7), or None without an image network.
+    none. cnn: float32 (n, 7), or None without an image network. parts: float32 (networks, n, 7),
+    what each of several image networks says; cnn is their mixture.
     """
 
     found: np.ndarray
     landmarks: np.ndarray
     cnn: np.ndarray | None
+    parts: np.ndarray | None = None
 
     def of(self, chosen: np.ndarray) -> Logits:
         """Those of some images; chosen is bool (n,)."""
         cnn = None if self.cnn is None else self.cnn[chosen]
-        return Logits(self.found[chosen], self.landmarks[chosen], cnn)
+        parts = None if self.parts is None else self.parts[:, chosen]
+        return Logits(self.found[chosen], self.landmarks[chosen], cnn, parts)
 
 
 @dataclass(frozen=True)
@@ -88,15 +91,18 @@ def run_networks(
     order = [classifier.bundle.labels.index(label) for label in fer2013.LABELS]
     shape = (len(images), len(order))
     dense = np.zeros(shape, np.float32)
-    cnn = np.zeros(shape, np.float32) if classifier.has_cnn else None
+    parts = []
     for index, image in enumerate(tqdm(images, unit="image", desc=f"Reading {title}")):
         face = face_of(landmarks, index)
         if face is not None:
             dense[index] = classifier.landmark_logits(face)[order]
-        if cnn is not None:
+        if classifier.has_cnn:
             rgb = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-            cnn[index] = classifier.cnn_logits(rgb, face)[order]
-    return Logits(landmarks.found, dense, cnn)
+            parts.append(classifier.cnn_parts(rgb, face)[:, order])
+    if not parts:
+        return Logits(landmarks.found, dense, None)
+    joined = np.stack(parts, axis=1)
+    return Logits(landmarks.found, dense, classifier.combination.mixed(joined), joined)
 
 
 def answers(logits: Logits, how: Combination) -> dict[str, Answers]:
@@ -171,6 +177,10 @@ def evaluate_logits(
         lost = ~logits.found
         rescued = lost & (logits.cnn.argmax(axis=1) == data.labels)
         result["cnn_asked"] = float(asked.mean())
+        if logits.parts is not None:
+            result["image_networks"] = [
+                float((part.argmax(axis=1) == data.labels).mean()) for part in logits.parts
+            ]
         result["without_landmarks"] = {
             "images": int(lost.sum()),
             "cnn_accuracy": float(rescued[lost].mean()) if lost.any() else None,
@@ -219,6 +229,12 @@ class Test:
     logits: Logits
     copies: np.ndarray
     majority: np.ndarray | None
+
+    def mixed(self, how: Combination) -> Test:
+        """The same with the image networks in other shares."""
+        if self.logits.parts is None:
+            return self
+        return replace(self, logits=replace(self.logits, cnn=how.mixed(self.logits.parts)))
 
 
 def split_landmarks(
@@ -310,6 +326,9 @@ def table(result: dict[str, Any]) -> str:
                 cells.append("-" if value is None else f"{100 * value:.1f}")
             if any(cell != "-" for cell in cells):
                 lines.append(f"{title:22}" + "".join(f"{cell:>10}" for cell in cells))
+        if len(networks := part.get("image_networks", [])) > 1:
+            each = " and ".join(f"{100 * right:.1f}" for right in networks)
+            lines.append(f"Its image networks alone: {each}.")
         if "cnn_asked" in part:
             lost = part["without_landmarks"]
             lines.append(f"The image network was asked for {100 * part['cnn_asked']:.1f}%.")

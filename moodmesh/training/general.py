@@ -26,7 +26,7 @@ from moodmesh.classifier import softmax
 from moodmesh.errors import UserError
 from moodmesh.features import FEATURES_VERSION, mirror
 from moodmesh.training import cluster, evaluate, networks, plots, views
-from moodmesh.training.combine import finish, read_cnn
+from moodmesh.training.combine import finish, read_cnns
 from moodmesh.training.fit import Examples, Recipe, fit
 from moodmesh.training.history import Row, history_csv
 from moodmesh.training.landmark_cache import (
@@ -173,7 +173,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ferplus", type=Path, help="fer2013new.csv of FER+: adds its figures")
     parser.add_argument("--out", type=Path, default=bundle.GENERAL, help="where the model goes")
     parser.add_argument(
-        "--cnn", type=Path, help="the image network, which also teaches; by default the old model's"
+        "--cnn",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="the image networks, the first of which also teaches; by default the old model's",
     )
     parser.add_argument("--epochs", type=int, default=RECIPE.epochs)
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, help="to go on from")
@@ -185,7 +189,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--progress", type=Path, metavar="FILE", help="keep the state there (JSON)")
 
 
-def _kept_files(out: Path, cnn: Path | None) -> dict[str, bytes]:
+def _kept_files(out: Path, cnns: Sequence[Path]) -> dict[str, bytes]:
     """What a new bundle takes over: the image network and its drawing."""
     kept: dict[str, bytes] = {}
     if (out / bundle.MANIFEST).is_file():
@@ -194,10 +198,8 @@ def _kept_files(out: Path, cnn: Path | None) -> dict[str, bytes]:
         except UserError as error:
             print(f"The model that was there is not used: {error}")
         else:
-            for name in ("cnn.tflite", "architecture_cnn.png", "curves_cnn.png", "history_cnn.csv"):
-                if old.has(name):
-                    kept[name] = old.path(name).read_bytes()
-    return kept | read_cnn(cnn)
+            kept = {n: old.path(n).read_bytes() for n in old.files if "cnn" in n}
+    return read_cnns(cnns) if cnns else kept
 
 
 def run(args: argparse.Namespace) -> int:
@@ -212,7 +214,7 @@ def run(args: argparse.Namespace) -> int:
     map_chunks = cluster.on_dask(args.dask) if args.dask else on_this_machine
     landmarks = evaluate.split_landmarks(data, args.cache, map_chunks)
     recipe = replace(RECIPE, epochs=args.epochs, batch=args.batch, seed=args.seed)
-    kept_files = _kept_files(args.out, args.cnn)
+    kept_files = _kept_files(args.out, args.cnn or ())
     training = data.split("Training")
     images = data.images[training]
     varied = [find_landmarks(views.varied(images, seed), args.cache, map_chunks) for seed in VIEWS]

@@ -11,7 +11,7 @@ import argparse
 import csv
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -136,26 +136,38 @@ def read_history(paths: Sequence[Path]) -> list[Row]:
 
 
 def of_image_network(network: Path, history: Sequence[Path] = ()) -> dict[str, bytes]:
-    """The report's files on the image network; its curves only where there is a history."""
-    files = {"architecture_cnn.png": plots.architecture("The image network", layers_of(network))}
+    """The report's files on an image network; its curves only where there is a history.
+
+    network: cnn.tflite or cnn_2.tflite, which names the files.
+    """
+    name = network.stem
+    title = "The image network" if name == "cnn" else "The second image network"
+    files = {f"architecture_{name}.png": plots.architecture(title, layers_of(network))}
     if rows := read_history(history):
-        files["history_cnn.csv"] = history_csv(rows).encode()
-        files["curves_cnn.png"] = plots.curves(rows)
+        files[f"history_{name}.csv"] = history_csv(rows).encode()
+        files[f"curves_{name}.png"] = plots.curves(rows)
     return files
 
 
 def complete(
-    model: Bundle, data: fer2013.Fer2013, history: Sequence[Path] = (), cache: Path = CACHE
+    model: Bundle,
+    data: fer2013.Fer2013,
+    histories: Mapping[str, Sequence[Path]] | None = None,
+    cache: Path = CACHE,
 ) -> Bundle:
-    """Writes the bundle anew with these files in it."""
+    """Writes the bundle anew with these files in it.
+
+    histories: of the image networks, by their files' names.
+    """
     public = data.part(data.split("PublicTest"))
     if not len(public):
         raise UserError("The data holds no PublicTest images, so there is nothing to measure.")
     landmarks = find_landmarks(public.images, cache)
     files = {name: model.path(name).read_bytes() for name in model.files}
     files["landmark_importance.csv"] = landmark_table(Classifier(model), landmarks)
-    if model.has("cnn.tflite"):
-        files |= of_image_network(model.path("cnn.tflite"), history)
+    for name in bundle.IMAGE_NETWORKS:
+        if model.has(name):
+            files |= of_image_network(model.path(name), (histories or {}).get(name, ()))
     return bundle.write(model.folder, replace(model, files={}), files)
 
 
@@ -163,14 +175,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `train.py report`."""
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, folder or zip")
     parser.add_argument("--model", type=Path, default=bundle.GENERAL, help="the model's folder")
-    parser.add_argument(
-        "--cnn-history",
-        type=Path,
-        nargs="+",
-        default=(),
-        metavar="FILE",
-        help="checkpoints of train.py cnn, or tables: draws the image network's curves",
-    )
+    for option, which in (("--cnn-history", "image"), ("--cnn-2-history", "second image")):
+        parser.add_argument(
+            option,
+            type=Path,
+            nargs="+",
+            default=(),
+            metavar="FILE",
+            help=f"checkpoints of train.py cnn, or tables: draws the {which} network's curves",
+        )
     parser.add_argument("--cache", type=Path, default=CACHE, help="where found landmarks are kept")
 
 
@@ -178,7 +191,10 @@ def run(args: argparse.Namespace) -> int:
     """Makes the report's files and says where they are."""
     model = bundle.read(args.model)
     before = set(model.files)
-    made = complete(model, fer2013.read(args.data), args.cnn_history, args.cache)
+    histories = dict(
+        zip(bundle.IMAGE_NETWORKS, (args.cnn_history, args.cnn_2_history), strict=True)
+    )
+    made = complete(model, fer2013.read(args.data), histories, args.cache)
     new = ", ".join(sorted(set(made.files) - before)) or "no new files, the old ones made anew"
     print(f"The report is in {made.folder}: {new}.")
     return 0

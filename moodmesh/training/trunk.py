@@ -29,11 +29,10 @@ import keras
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from moodmesh.training.branch import NORM, normalise
+
 NETWORK = "face_landmarks_detector.tflite"
 SIDE = 256
-# What a normalisation's name has after its convolution's.
-NORM = "_norm"
-EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
@@ -105,11 +104,6 @@ def trunk_weights(task: Path) -> list[np.ndarray]:
     return arrays
 
 
-def normalise(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Batch normalisation whose running figures follow within some fifty steps."""
-    return keras.layers.BatchNormalization(momentum=0.98, epsilon=EPSILON, name=name)(x)
-
-
 def _block(
     x: keras.KerasTensor, stage: Stage, first: bool, name: str, normalised: bool
 ) -> keras.KerasTensor:
@@ -144,7 +138,7 @@ def run_stages(
     """Each stage's last map, from the map before the first of them.
 
     normalised: with batch normalisation after each convolution again, for further training; see
-    :func:`set_norms`.
+    :func:`moodmesh.training.branch.set_norms`.
     """
     maps = []
     for stage in stages:
@@ -152,21 +146,6 @@ def run_stages(
             x = _block(x, stage, index == 0, f"{stage.side}_{index}", normalised)
         maps.append(x)
     return maps
-
-
-def set_norms(network: keras.Model, plain: keras.Model, inputs: np.ndarray) -> None:
-    """Gives each normalisation the figures with which it changes nothing yet.
-
-    network: has normalised stages; plain: the same stages without, trained. inputs: examples of
-    what both are fed. The normalisations' means and spreads are those of plain's convolutions.
-    """
-    names = {layer.name for layer in network.layers}
-    taps = [layer.name for layer in plain.layers if layer.name + NORM in names]
-    reader = keras.Model(plain.input, [plain.get_layer(name).output for name in taps])
-    for name, values in zip(taps, reader.predict(inputs, batch_size=200, verbose=0), strict=True):
-        mean, variance = values.mean(axis=(0, 1, 2)), values.var(axis=(0, 1, 2))
-        figures = [np.sqrt(variance + EPSILON), mean, mean, variance]
-        network.get_layer(name + NORM).set_weights(figures)
 
 
 def build_trunk(stages: tuple[Stage, ...] = STAGES, side: int = SIDE) -> keras.Model:
@@ -194,14 +173,3 @@ def load_trunk(task: Path) -> keras.Model:
     for variable, values in zip(variables, arrays, strict=True):
         variable.assign(values)
     return trunk
-
-
-def copy_by_name(source: keras.Model, target: keras.Model) -> int:
-    """Copies the weights of source's layers into target's of the same name; returns how many."""
-    named = {layer.name: layer for layer in target.layers}
-    copied = 0
-    for layer in _trained_layers(source):
-        if twin := named.get(layer.name):
-            twin.set_weights(layer.get_weights())
-            copied += 1
-    return copied
