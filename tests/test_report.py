@@ -48,7 +48,9 @@ def test_the_report_joins_a_bundle_and_changes_nothing_else(tmp_path: Path) -> N
     general = bundle.read(bundle.GENERAL)
     names = ("landmarks.tflite", "cnn.tflite", "weights.npz")
     files = {name: general.path(name) for name in names}
-    model = bundle.write(tmp_path / "m", replace(general, files={}), files)
+    files["cnn_2.tflite"] = files["cnn.tflite"]
+    settings = {**general.settings, "shares": [0.5, 0.5]}
+    model = bundle.write(tmp_path / "m", replace(general, files={}, settings=settings), files)
     images = pictures(6)
     data = fer2013.Fer2013(images, np.arange(6) % 7, np.full(6, 1), np.arange(6))
     history = tmp_path / "h.csv"
