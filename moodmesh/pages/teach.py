@@ -57,7 +57,8 @@ _KIND_HELP = {
 class Teaching:
     """What this visitor is in the middle of.
 
-    added: labels without a take yet. said: what to tell about the last take.
+    added: labels without a take yet. chosen: the label that was last chosen for them, by choices of
+    this number. said: what to tell about the last take.
     unsaved: the last take, where it could not be written.
     removed: the last deleted takes' paths and contents, for undo.
     kind: what the model is to look at. outcome: what to tell about the last training or import.
@@ -66,6 +67,8 @@ class Teaching:
 
     kind: Kind = "face"
     added: list[str] = field(default_factory=list)
+    chosen: str | None = None
+    choices: int = 0
     live: LiveTake | None = None
     said: list[str] = field(default_factory=list)
     unsaved: Take | None = None
@@ -202,15 +205,15 @@ def _record(visitor: Session, teaching: Teaching, stored: dict[str, list[Path]])
     # Right under the video, where people look while they are counted down.
     told = st.container(key="told")
     labels = list(dict.fromkeys([*stored, *teaching.added, *VALENCE_AROUSAL]))
-    if "chosen_label" in st.session_state:  # a widget's value is set before it is drawn
-        st.session_state["teach_label"] = st.session_state.pop("chosen_label")
-    label = st.pills(
-        "Which expression will you show?",
-        labels,
-        format_func=lambda name: f"{shape_of(name)} {name}",
-        key="teach_label",
-        wrap=True,
-    )
+    with st.container(key="teach_label"):
+        label = st.pills(
+            "Which expression will you show?",
+            labels,
+            format_func=lambda name: f"{shape_of(name)} {name}",
+            default=teaching.chosen if teaching.chosen in labels else None,
+            key=_label_key(teaching),
+            wrap=True,
+        )
     with st.form("own_label", border=False, clear_on_submit=True):
         row = st.container(horizontal=True, vertical_alignment="bottom")
         row.text_input(
@@ -292,6 +295,20 @@ def _held(visitor: Session, teaching: Teaching, label: str | None) -> None:
         _begin(visitor, teaching, LiveTake(label, kind=teaching.kind, held=True))
 
 
+def _label_key(teaching: Teaching) -> str:
+    return f"teach_label_{teaching.choices}"
+
+
+def _choose_label(teaching: Teaching, label: str) -> None:
+    """Chooses a label for the visitor, by choices of a new name.
+
+    A value set for the old ones would be lost where the page sends its own before it has heard of
+    it, as it does while the camera connects.
+    """
+    teaching.chosen = label
+    teaching.choices += 1
+
+
 def _add_label(teaching: Teaching) -> None:
     try:
         label = takes.check_label(st.session_state["own_label_text"])
@@ -301,7 +318,7 @@ def _add_label(teaching: Teaching) -> None:
     if label not in teaching.added:
         teaching.added.append(label)
     teaching.said = []
-    st.session_state["chosen_label"] = label
+    _choose_label(teaching, label)
 
 
 def _recording(visitor: Session, teaching: Teaching) -> None:
@@ -509,6 +526,8 @@ def _edit(teaching: Teaching, label: str) -> None:
 
 def _rename(teaching: Teaching, old: str) -> None:
     text = st.session_state[f"rename-{old}"]
+    if text.strip() == old:  # a field that is left reports even what it always held
+        return
     try:
         new = takes.rename(session.person().takes, old, text)
     except UserError as error:
@@ -516,9 +535,10 @@ def _rename(teaching: Teaching, old: str) -> None:
         return
     if old in teaching.added:
         teaching.added[teaching.added.index(old)] = new
-    teaching.removed = []  # it would come back under the old name
-    if st.session_state.get("teach_label") == old:
-        st.session_state["chosen_label"] = new
+    # They would come back under the old name.
+    teaching.removed = [one for one in teaching.removed if one[0].parent.name != old]
+    if st.session_state.get(_label_key(teaching)) == old:
+        _choose_label(teaching, new)
     if new != old:
         teaching.said = [f"'{old}' is called '{new}' now."]
 
