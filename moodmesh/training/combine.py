@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     model = bundle.read(args.model)
     files = {name: model.path(name).read_bytes() for name in model.files}
     if args.cnn:
-        files = {name: files[name] for name in files if name not in bundle.IMAGE_NETWORKS}
-        files |= read_cnns(args.cnn)
+        # The old ones' drawings and curves go with them; train.py report makes the new ones'.
+        files = {name: files[name] for name in files if "cnn" not in name} | read_cnns(args.cnn)
     finish(args.model, model, files, fer2013.read(args.data), args.ferplus, args.cache)
     return 0

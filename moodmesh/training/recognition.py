@@ -49,7 +49,7 @@ MEAN = np.array([122.782, 117.001, 104.298], np.float32)
 # has its corners at (78, 97) and (178, 97) in the crop.
 TOP, LEFT, CUT = 35, 29, 198
 
-# (name, width, whether it halves the resolution): the first seven stay frozen. The last, of the
+# (name, width, whether it halves the resolution): the first three stay frozen. The last, of the
 # original's fourteen blocks, which make a face's identity, are left off.
 BLOCKS = (
     ("conv32_1", 32, False),
@@ -65,10 +65,10 @@ BLOCKS = (
     ("conv256_down", 256, True),
     ("conv256_1", 256, False),
 )
-FROZEN = 7
+FROZEN = 3
 
 SETTINGS = Settings(
-    variants=6,
+    variants=4,
     plain_share=0.3,
     epochs=20,
     hidden=256,
@@ -154,7 +154,7 @@ def _folded(arrays: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
 
 
 def build_lower(arrays: dict[str, np.ndarray]) -> keras.Model:
-    """The frozen blocks: moodmesh's crop, (256, 256, 1) in [0, 1] -> (17, 17, 64)."""
+    """The frozen blocks: moodmesh's crop, (256, 256, 1) in [0, 1] -> (35, 35, 32)."""
     picture = keras.Input((crop.SIDE, crop.SIDE, 1), name="crop")
     rest = crop.SIDE - CUT
     x = keras.layers.Cropping2D(((TOP, rest - TOP), (LEFT, rest - LEFT)))(picture)
@@ -181,7 +181,7 @@ def build_upper(
     last = maps[BLOCKS[-1][0]]
     grids = [
         keras.layers.Flatten()(keras.layers.AveragePooling2D(size, padding="same")(x))
-        for x, size in ((inputs, 5), (maps["conv128_2"], 4), (last, 2))
+        for x, size in ((maps["conv64_3"], 5), (maps["conv128_2"], 4), (last, 2))
     ]
     mean = keras.layers.GlobalAveragePooling2D(dtype="float32")(last)
     joined = [dense_head(grids, settings), standardise(mean, "mean_standardised", "float32")]
