@@ -158,11 +158,12 @@ def _add(recording: Recording, frame: Seen) -> None:
 def _keep(recording: Recording, folder: Path) -> Path:
     """Writes the take, tells of it and what could be better; returns its path."""
     take = recording.take()
-    newest = takes.newest(folder, quality.TAKES + 1)
-    mine, _ = takes.read_paths(newest.pop(take.label, []))
-    others, _ = takes.read_paths(paths[-1] for paths in newest.values())
     path = takes.write(take, folder)
     print(f"Kept {len(take)} samples of '{take.label}' ({_shares(take, recording.frames)}): {path}")
+    newest = takes.newest(folder, quality.TAKES + 2)
+    before = [one for one in newest.pop(take.label, []) if one != path]
+    mine, _ = takes.read_paths(before[-quality.TAKES - 1 :])
+    others, _ = takes.read_paths(paths[-1] for paths in newest.values())
     for hint in quality.hints(take, recording.frames, float(np.mean(recording.brightness)), others):
         print(f"  {hint.text}")
     same = [other for other in mine if other.kind == take.kind]
@@ -248,8 +249,10 @@ def picture(frame: Seen, state: str, left_s: float, samples: int, kept: int) -> 
     scale = height / 480
     cv2.rectangle(rgb, (0, height - round(44 * scale)), (width, height), _INK, -1)
     _write(rgb, f"space: record   u: undo   q: leave   takes: {kept}", (12, -14), 0.6, _PAPER)
-    if frame.found is None:
-        _write(rgb, "No face: more light from the front helps", (12, 30), 0.7, _RED)
+    face = frame.found.face if isinstance(frame.found, Body) else frame.found
+    dark = brightness(frame.rgb) < quality.DARK
+    if wrong := quality.at_once(face, dark, seen=frame.found is not None):
+        _write(rgb, wrong, (12, 30), 0.7, _RED)
     if state == _State.COUNTDOWN.value:
         _write(rgb, f"{max(1, int(np.ceil(left_s)))}", (width / 2 / scale - 20, 250), 3, _PAPER)
     elif state == _State.RECORDING.value:

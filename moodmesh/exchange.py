@@ -12,6 +12,7 @@ import math
 import subprocess
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -76,7 +77,10 @@ def unpack(content: bytes, folder: Path) -> Bundle:
                 _check_shown(made)
                 _check_network(made)
                 return bundle.write(folder, made, {file: made.path(file) for file in made.files})
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, OSError) as error:
+    except (
+        *(zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, OSError),
+        zlib.error,
+    ) as error:
         raise UserError(f"This file cannot be opened ({error}). {_NOT_OURS}") from None
 
 
@@ -138,7 +142,7 @@ def _is_held_out(figures: Any, labels: tuple[str, ...]) -> bool:
             and isinstance(before["labels"], list)
             and all(label in labels for label in before["labels"])
         )
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, OverflowError):
         return False
 
 

@@ -13,6 +13,7 @@ import os
 import secrets
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,6 +42,8 @@ LONGEST_LABEL = 40
 # Ten minutes at 30 frames a second; a longer one is a forgotten camera or not ours.
 MOST_FRAMES = 18_000
 _BYTES_PER_FRAME = (LANDMARKS * 3 + BLENDSHAPES + 16 + 2 * HAND * 3 + UPPER * 4) * 4 + PARTS + 8
+# No number of a take comes near it: landmarks are around 1, a pose is in centimetres.
+_FAR = 1e6
 # What NumPy writes; other packings are not bounded in memory while they are unpacked.
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _FACE_ARRAYS = ("landmarks", "blendshapes", "pose")
@@ -217,7 +220,13 @@ def write(take: Take, folder: Path = FOLDER, attempts: int = 5) -> Path:
     path = folder / label / name
     temporary = path.with_name(f".{name}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise UserError(
+                f"The take could not be saved: {_plain(path.parent)} is there already and is no "
+                "folder. Move it away, or choose another name or another folder with --data."
+            ) from error
         with temporary.open("wb") as file:
             np.savez_compressed(file, **_arrays(take))  # type: ignore[arg-type]
             file.flush()
@@ -235,7 +244,8 @@ def write(take: Take, folder: Path = FOLDER, attempts: int = 5) -> Path:
             "takes are safe. Free some space or choose another folder with --data."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return path
 
 
@@ -257,7 +267,8 @@ def _check_numbers(take: Take) -> None:
         parts += [(take.hands, seen[:, LEFT_PART : RIGHT_PART + 1])]
         parts += [(take.upper, seen[:, UPPER_PART])]
     for array, there in parts:
-        numbers = np.isfinite(array).reshape(*there.shape, -1)
+        # Whatever is far outside of a picture is damage, and would overflow further on.
+        numbers = (np.abs(array) < _FAR).reshape(*there.shape, -1)
         if not numbers[there].all() or numbers[~there].any():
             raise ValueError("its numbers are not those of a take")
 
@@ -286,6 +297,7 @@ def read(path: Path) -> Take:
         return take
     except (
         *(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError),
+        *(zlib.error, RuntimeError, OverflowError, TypeError),
         MemoryError,  # an array's header may claim petabytes
     ) as e:
         raise UserError(
@@ -418,23 +430,31 @@ def rename(folder: Path, old: str, new: str) -> str:
     return new
 
 
+def everything(folder: Path = FOLDER) -> list[Path]:
+    """Whatever holds a take here: takes, damaged and half-written ones, and links to some."""
+    found: list[Path] = []
+    for entry in _entries(folder):
+        label = folder / entry.name
+        if entry.is_symlink():
+            if any(one.name.endswith(".npz") for one in _entries(label)):
+                found.append(label)
+        elif entry.is_dir():
+            names = [one.name for one in _entries(label)]
+            found += [label / name for name in names if name.endswith((".npz", ".npz.partial"))]
+    return found
+
+
 def delete_all(folder: Path = FOLDER) -> None:
     """Deletes every take under this folder, damaged and half-written ones too.
 
     Of links only the link goes: what it leads to is not ours. Raises UserError where a take stayed.
     """
     try:
+        for path in everything(folder):
+            path.unlink(missing_ok=True)
         for entry in _entries(folder):
-            label = folder / entry.name
-            if entry.is_symlink():
-                if any(one.name.endswith(".npz") for one in _entries(label)):
-                    label.unlink()
-            elif entry.is_dir():
-                for one in _entries(label):
-                    if one.name.endswith((".npz", ".npz.partial")):
-                        (label / one.name).unlink(missing_ok=True)
-                if not _entries(label):
-                    label.rmdir()
+            if entry.is_dir(follow_symlinks=False) and not _entries(folder / entry.name):
+                (folder / entry.name).rmdir()
     except OSError as error:
         raise UserError(
             f"Not every take in {_plain(folder)} could be deleted ({error.strerror}). Give this "
@@ -444,13 +464,14 @@ def delete_all(folder: Path = FOLDER) -> None:
 
 def restore(path: Path, content: bytes) -> None:
     """Puts a deleted take back, from the bytes that its file had."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(content)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise UserError(
             f"The take could not be put back in {path.parent} ({error.strerror or error}). "
             "Free some space and try again."

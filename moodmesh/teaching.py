@@ -162,7 +162,7 @@ class TrainingRun:
         if status is None:
             return state
         problem = None
-        if self._cancelled:
+        if self._cancelled and status != 0:
             problem = "Training was cancelled; nothing changed."
         elif status != 0:
             problem = self._said() or "Training stopped unexpectedly; nothing changed. Try again."

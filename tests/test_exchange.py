@@ -10,6 +10,7 @@ import tracemalloc
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from moodmesh import bundle, exchange
@@ -59,6 +60,25 @@ def test_a_model_comes_back_as_it_was(model: Bundle, tmp_path: Path) -> None:
     back = exchange.unpack(exchange.pack(model), tmp_path / "personal")
     assert (back.name, back.labels, back.files) == (model.name, model.labels, model.files)
 
+
+def test_a_flipped_bit_anywhere_is_refused_in_words(model: Bundle, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    content = exchange.pack(model)
+    for _ in range(150):
+        damaged = bytearray(content)
+        damaged[random.integers(len(damaged))] ^= 1 << random.integers(8)
+        try:
+            exchange.unpack(bytes(damaged), tmp_path / "personal")
+        except UserError:
+            continue
+        assert bundle.read(tmp_path / "personal").labels == model.labels  # the bit meant nothing
+
+
+ENDLESS = {
+    "frames": 10**400,
+    **{"accuracy": 1.0, "sure": 1.0, "accuracy_when_sure": 1.0, "by_label": {}},
+    "general": {"frames": 1, "accuracy": 1.0, "personal_accuracy": 1.0, "labels": []},
+}
 
 CRAFTED = {
     "empty": (lambda model: b"", "cannot be opened"),
@@ -117,6 +137,10 @@ CRAFTED = {
     ),
     "figures of another kind": (
         lambda model: with_manifest(model, metrics={"private_test": {}}),
+        "figures are odd",
+    ),
+    "a number without end": (
+        lambda model: with_manifest(model, metrics={"held_out": ENDLESS}),
         "figures are odd",
     ),
     "a temperature in words": (

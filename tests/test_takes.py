@@ -209,6 +209,41 @@ def test_recordings_at_the_same_moment_never_replace_each_other(
     assert len(takes.paths(tmp_path)) == 3
 
 
+def test_a_damaged_take_is_told_in_words_wherever_it_is_damaged(tmp_path: Path) -> None:
+    path = takes.write(made_up(), tmp_path)
+    content = path.read_bytes()
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        damaged = bytearray(content)
+        for place in random.integers(len(content), size=3):
+            damaged[place] ^= 1 << random.integers(8)
+        path.write_bytes(damaged)
+        try:
+            take = takes.read(path)
+        except UserError:
+            continue
+        assert np.isfinite(take.features).all()
+
+
+def test_numbers_far_beyond_a_picture_are_damage(tmp_path: Path) -> None:
+    take = made_up()
+    take.landmarks[0, 0, 0] = 1e30
+    with pytest.raises(UserError, match="not a take that can be read"):
+        takes.read(takes.write(take, tmp_path))
+
+
+def test_a_take_is_not_lost_without_a_word_where_its_folder_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "happy").write_text("a file")
+    (tmp_path / "sad").symlink_to(tmp_path / "nowhere")
+    for label in ("happy", "sad"):
+        with pytest.raises(UserError, match=rf"{label} is there already and is no folder"):
+            takes.write(made_up(label), tmp_path)
+    with pytest.raises(UserError, match="could not be saved"):
+        takes.write(made_up("wow"), tmp_path / "happy")
+    with pytest.raises(UserError, match="could not be put back"):
+        takes.restore(tmp_path / "happy" / "20260101T000000Z-0000.npz", b"x")
+
+
 def test_many_recorders_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         written = list(pool.map(lambda i: takes.write(made_up(seed=i), tmp_path), range(24)))
@@ -259,6 +294,7 @@ def test_everything_is_deleted_damaged_and_half_written_files_too(tmp_path: Path
     (path.parent / "20260101T000000Z-0000.npz").write_bytes(b"damaged")
     (path.parent / ".20260101T000000Z-0000.npz.partial").write_bytes(b"half")
     (tmp_path / "README.md").write_text("stays")
+    assert len(takes.everything(tmp_path)) == 3 and len(takes.paths(tmp_path)) == 2
     takes.delete_all(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
 

@@ -280,7 +280,7 @@ def test_privacy_lists_what_is_stored_and_deletes_all_of_it(app: App) -> None:
     (app.takes / "sad" / ".20260101T000000Z-0000.npz.partial").write_bytes(b"half a take")
     (app.takes / "happy" / "20260101T000000Z-0000.npz").write_bytes(b"damaged")
     page = opened(app, "privacy")
-    page.get_by_text(re.compile("4 takes, your model")).wait_for()
+    page.get_by_text(re.compile("4 takes, 1 unfinished or unusable take, your model")).wait_for()
     page.get_by_role("button", name="Delete everything").click()
     page.get_by_role("button", name="Delete it all").click()
     page.get_by_text("Nothing is stored right now").wait_for()

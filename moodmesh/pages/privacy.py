@@ -85,9 +85,13 @@ def _asked() -> str:
 
 @dataclass(frozen=True)
 class Stored:
-    """How much there is of one person. size: bytes of takes, model and songs."""
+    """How much there is of one person.
+
+    rest: half-written takes, and such as cannot be listed. size: bytes of takes, model and songs.
+    """
 
     takes: int
+    rest: int
     model: bool
     songs: bool
     events: int
@@ -99,6 +103,8 @@ class Stored:
         parts = []
         if self.takes:
             parts.append(f"{self.takes} take{'s' * (self.takes != 1)}")
+        if self.rest:
+            parts.append(f"{self.rest} unfinished or unusable take{'s' * (self.rest != 1)}")
         if self.model:
             parts.append("your model")
         if self.songs:
@@ -110,12 +116,14 @@ class Stored:
 
 def stored(person: Person) -> Stored:
     """What is stored of this person right now."""
-    files = [path for mine in takes.newest(person.takes, 10**9).values() for path in mine]
+    listed = takes.paths(person.takes)
+    files = [path for path in takes.everything(person.takes) if not path.is_symlink()]
     model = [path for path in person.model.glob("*") if path.is_file()]
     songs = [person.songs] if person.songs.is_file() else []
     history = session.history()
     return Stored(
-        len(files),
+        len(listed),
+        len(takes.everything(person.takes)) - len(listed),
         bool(model),
         bool(songs),
         len(history.events()) + len(history.moods()),

@@ -37,6 +37,8 @@ LOOK_SECONDS = 0.3
 TRAINING_SECONDS = 0.5
 # More takes of one label than this, or of all labels together, are kept and counted, but not drawn.
 DRAWN_TAKES, MOST_DRAWN = 8, 200
+# Bytes of deleted takes that wait in memory for an undo: some two hundred takes.
+MOST_UNDONE = 200 * 2**20
 # So many labels have a card; nobody looks through more.
 MOST_CARDS = 60
 # Frames of the small moving mesh, and its size in pixels (takes_strip.css).
@@ -347,13 +349,6 @@ def _recording(visitor: Session, teaching: Teaching) -> None:
 def _keep(teaching: Teaching, live: LiveTake) -> None:
     """Writes the take; what was good and what could be better goes to ``teaching.said``."""
     recording = live.recording()
-    stored = _stored()
-    others = [
-        drawn.take
-        for label, paths in list(stored.items())[:MOST_CARDS]
-        if label != live.label
-        for _, drawn in _readable(paths[-1:])[0]
-    ]
     try:
         take = recording.take()
     except UserError as error:
@@ -361,6 +356,12 @@ def _keep(teaching: Teaching, live: LiveTake) -> None:
         return
     if not _save(teaching, take):
         return
+    others = [
+        drawn.take
+        for label, paths in list(_stored().items())[:MOST_CARDS]
+        if label != live.label
+        for _, drawn in _readable(paths[-1:])[0]
+    ]
     brightness = float(np.mean(recording.brightness))
     hints = quality.hints(take, recording.frames, brightness, others)
     teaching.said += [f":orange[{hint.text}]" for hint in hints] or ["That was a good one."]
@@ -495,9 +496,13 @@ def _remove(teaching: Teaching, paths: list[Path], key: str) -> None:
 
 def _take_away(teaching: Teaching, paths: list[Path]) -> None:
     try:
-        teaching.removed = [(path, path.read_bytes()) for path in paths if path.is_file()]
+        few = sum(path.stat().st_size for path in paths if path.is_file()) <= MOST_UNDONE
+        kept = [(path, path.read_bytes()) for path in paths if few and path.is_file()]
         for path in paths:
             takes.delete(path)
+        teaching.removed = kept
+        if not few:
+            teaching.said = [f"{len(paths)} takes are deleted: too many to be put back."]
     except OSError as error:
         teaching.said = [f":red[It could not be deleted ({error.strerror}). Try again.]"]
 
@@ -644,6 +649,9 @@ def _progress(teaching: Teaching) -> None:
     if state.ended:
         teaching.training = None
         teaching.outcome = state.problem or "Your model is trained. Try it below."
+        visitor = session.current()
+        if state.problem is None and visitor.model == session.PERSONAL:
+            _use(visitor, session.PERSONAL)  # the live page still has the one from before
         st.rerun()
     left = f" · about {state.left_s:.0f} s left" if state.left_s is not None else ""
     st.progress(state.fraction, f"{state.stage}{left}")

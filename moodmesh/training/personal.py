@@ -38,6 +38,9 @@ MOST_TAKES_A_LABEL = 40
 # Of all labels together, for the memory's and the clock's sake: with very many labels each is
 # learned from fewer takes, but never from fewer than evaluation needs.
 MOST_TAKES = 600
+# Of all takes together, for the memory's sake: each becomes several rows of 1,486 numbers, so this
+# many need about 2 GB. With more than eighty takes each gives fewer frames.
+MOST_FRAMES = 12_000
 LEAST_TAKES_A_LABEL = 3
 # Somebody who renames all the time is not waited for.
 _MOST_READINGS = 4
@@ -112,7 +115,7 @@ def read_newest(folder: Path) -> tuple[list[Take], list[str]]:
         files = [path for mine in newest.values() for path in mine[-count:]]
         if files == before:
             break
-        read = takes.read_paths(files, MOST_FRAMES_A_TAKE)
+        read = takes.read_paths(files, _frames_a_take(len(files)))
     recorded, problems = read if files else ([], [])
     return recorded, problems + takes.strange(folder)
 
@@ -145,6 +148,11 @@ def choose(recorded: Sequence[Take], asked: Kind | None) -> tuple[Kind, list[Tak
     return kind, chosen, said
 
 
+def _frames_a_take(count: int) -> int:
+    """How many frames of each of so many takes are learned from."""
+    return max(LEAST_FRAMES, min(MOST_FRAMES_A_TAKE, MOST_FRAMES // max(1, count)))
+
+
 def gather(recorded: Sequence[Take]) -> Material:
     """Takes of one kind as rows to learn from; UserError with the way out where they are few."""
     groups = takes.by_label(recorded)
@@ -161,11 +169,12 @@ def gather(recorded: Sequence[Take]) -> Material:
                 f"'{label}' has only {count} samples. Record it for a few seconds more: "
                 f"python collect.py '{label}'"
             )
+    most = _frames_a_take(sum(map(len, groups.values())))
     features, label_of, take_of = [], [], []
     number = 0
     for index, mine in enumerate(groups.values()):
         for take in mine:
-            rows = take.thinned(MOST_FRAMES_A_TAKE).features
+            rows = take.thinned(most).features
             features.append(rows)
             label_of += [index] * len(rows)
             take_of += [number] * len(rows)
