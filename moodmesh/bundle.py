@@ -87,6 +87,18 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_there(folder: Path) -> bool:
+    """Whether a bundle is in this folder, readable or not."""
+    _recover(folder)
+    return (folder / MANIFEST).is_file()
+
+
+def _recover(folder: Path) -> None:
+    """Puts back the bundle of before where a writer was killed between its two renames."""
+    if not folder.exists() and _previous(folder).exists():
+        _previous(folder).replace(folder)
+
+
 def _previous(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.previous")
 
@@ -131,8 +143,7 @@ def read(folder: Path | str, kind: Kind | None = None) -> Bundle:
     another kind than the one asked for.
     """
     folder = Path(folder)
-    if not folder.exists() and _previous(folder).exists():
-        _previous(folder).replace(folder)  # a writer was killed between its two renames
+    _recover(folder)
     manifest = _manifest(folder)
     own: Kind = manifest.get("kind", "face")  # models made before there were two are of faces
     if own not in KINDS:

@@ -9,6 +9,7 @@ neighbouring frames are near copies of each other.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import unicodedata
@@ -232,7 +233,14 @@ def write(take: Take, folder: Path = FOLDER, attempts: int = 5) -> Path:
             file.flush()
             os.fsync(file.fileno())
         # A link fails where the name is taken, so two recordings can never replace each other.
-        os.link(temporary, path)
+        try:
+            os.link(temporary, path)
+        except OSError as error:
+            # USB sticks know no links: there an empty file takes the name, then the take comes.
+            if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP):
+                raise
+            path.touch(exist_ok=False)
+            temporary.replace(path)
     except FileExistsError:
         return write(take, folder)
     except OSError as error:

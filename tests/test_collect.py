@@ -196,6 +196,58 @@ def test_the_window_shows_a_picture_whatever_the_state(
     assert (shown[440:, :] != rgb[440:, ::-1, ::-1]).any()
 
 
+class Window:
+    """The keys that somebody presses at these frames, and the pictures they are shown."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, keys: dict[int, str]) -> None:
+        self.shown: list[np.ndarray] = []
+        self._keys = keys
+        monkeypatch.setattr(collecting, "has_display", lambda: True)
+        for name, made in {
+            "namedWindow": lambda *_: None,
+            "imshow": lambda _, picture: self.shown.append(picture),
+            "waitKey": self._key,
+            "getWindowProperty": lambda *_: 1.0,
+            "destroyAllWindows": lambda: None,
+        }.items():
+            monkeypatch.setattr(collecting.cv2, name, made)
+        monkeypatch.setattr(collecting, "COUNTDOWN_S", 0.0)
+        monkeypatch.setattr(collecting, "camera", self._camera)
+
+    def _key(self, _: int) -> int:
+        return ord(self._keys.get(len(self.shown), "\0"))
+
+    def _camera(self, number: int, kind: Kind) -> Iterator[Seen]:
+        rgb = warped_face.render("happy", View(noise=0))
+        with recording.FaceFinder() as finder:
+            face = finder.find(rgb)[0]
+        for index in range(200):
+            yield Seen(rgb, 66 * index, face)
+
+
+def test_keys_in_the_window_record_take_back_and_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    window = Window(monkeypatch, {2: " ", 40: "u", 42: " ", 90: "q"})
+    assert collect("happy", "--seconds", 0.001, "--data", tmp_path) == 0
+    assert len(window.shown) == 90
+    said = capsys.readouterr().out
+    assert said.count("Kept") == 2 and said.count("Deleted") == 1
+    assert "1 takes of 'happy' were recorded" in said
+    assert len(takes.paths(tmp_path)) == 1
+
+
+def test_the_window_says_what_is_wrong_at_once() -> None:
+    rgb = warped_face.empty()
+    plain = collecting.picture(Seen(rgb, 0, None), "", 0.0, 0, 0)
+    dark = collecting.picture(Seen(rgb // 8, 0, None), "", 0.0, 0, 0)
+    red = [
+        (picture[:60, :, 2].astype(int) - picture[:60, :, 1] > 80).sum()
+        for picture in (plain, dark)
+    ]
+    assert min(red) > 200 and red[0] != red[1]
+
+
 def test_a_face_told_in_another_frame_keeps_its_pixels() -> None:
     with recording.FaceFinder() as finder:
         face = finder.find(warped_face.render("happy", View(noise=0)))[0]

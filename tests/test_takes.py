@@ -244,6 +244,22 @@ def test_a_take_is_not_lost_without_a_word_where_its_folder_cannot_be(tmp_path: 
         takes.restore(tmp_path / "happy" / "20260101T000000Z-0000.npz", b"x")
 
 
+def test_a_disk_without_links_keeps_takes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(source: Path, target: Path) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", no_links)
+    drawn = iter(["aaaa", "aaaa", "bbbb"])
+    monkeypatch.setattr(takes.secrets, "token_hex", lambda _: next(drawn))
+    for seed in range(2):
+        takes.write(made_up(seed=seed), tmp_path)
+    good, problems = takes.read_all(tmp_path)
+    assert len(good) == 2 and not problems
+    assert len(list(tmp_path.rglob("*.npz*"))) == 2
+
+
 def test_many_recorders_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         written = list(pool.map(lambda i: takes.write(made_up(seed=i), tmp_path), range(24)))

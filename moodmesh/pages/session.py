@@ -113,7 +113,7 @@ def person() -> Person:
 
 def has_personal() -> bool:
     """Whether this person has a personal model."""
-    return (person().model / bundle.MANIFEST).is_file()
+    return bundle.is_there(person().model)
 
 
 def model_in_use(session: Session) -> Bundle:
@@ -171,12 +171,15 @@ def _listening() -> Listening:
     """A new visit of a listener who may have been here before."""
     songs, past = _catalogue(person().songs), history()
     liked, disliked = past.verdicts()
+    found, refused = past.videos()
     return Listening(
         songs,
         filters=catalogue.Filters(languages=songs.languages_for(st.context.locale)),
         liked=liked,
         disliked=disliked,
         freshness=past.freshness(),
+        found=found,
+        refused=refused,
         history=past,
         learner=_learner(songs),
     )

@@ -686,6 +686,19 @@ def _judgement(stored: list[str]) -> None:
         st.markdown(f"Not judged yet: {names}. Record a second take of each.")
     if figures.get("frames") and made.has("confusion_matrix.png"):
         with st.expander("What it mixes up"):
+            st.dataframe(
+                [
+                    {
+                        "label": name,
+                        "takes": one["takes"],
+                        "found": f"{100 * one['recall']:.0f}%",
+                        "right when shown": f"{100 * one['precision']:.0f}%",
+                    }
+                    for name, one in figures["by_label"].items()
+                    if one["takes"] > 1
+                ],
+                hide_index=True,
+            )
             st.image(made.path("confusion_matrix.png").read_bytes())
 
 
