@@ -6,7 +6,7 @@ The song that plays never stops because the mood changed; only what comes after 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,6 +37,7 @@ class Listening:
     steering: where the listener's hand takes the music, or None while it follows the face.
     mode: the listener's choice, or None for what suits the mood.
     freshness: song id -> factor on [0, 1], low for songs heard on the days before.
+    found, refused: videos found for songs (by song id), and those that do not play in a page.
     history, learner: where what happened is kept and learnt from; None for neither.
     """
 
@@ -53,6 +54,8 @@ class Listening:
     unplayable: set[str] = field(default_factory=set)
     heard: list[str] = field(default_factory=list)
     freshness: Mapping[str, float] = field(default_factory=dict)
+    found: Mapping[str, str] = field(default_factory=dict)
+    refused: Collection[str] = frozenset()
     history: History | None = None
     learner: Learner | None = None
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
@@ -229,6 +232,7 @@ class Listening:
             preference=self.learner.preference(self.mood.valence, self.mood.arousal)
             if self.learner
             else None,
+            playable=self.catalogue.playable_with(self.found, self.refused),
             told=self.mood.told,
         )
         return self.learner.with_reasons(found) if self.learner else found

@@ -64,6 +64,18 @@ def test_who_named_a_mood_is_not_told_how_they_look(listening: Listening) -> Non
     assert listening.note == "You look happy: the queue follows"
 
 
+def test_a_session_begins_with_a_song_that_plays(catalogue: Catalogue) -> None:
+    videos = {v for song in catalogue.songs for v in (song.video_id, *song.alt_ids) if v}
+    begins = [song for song in catalogue.songs if song.video_id is None]
+    found = {song.id: f"found{n:06}" for n, song in enumerate(begins) if n % 4 == 0}
+    for seed in range(5):
+        listening = Listening(
+            catalogue, found=found, refused=videos, rng=np.random.default_rng(seed)
+        )
+        listening.follow(chosen("happy"))
+        assert ids(listening)[0] in found
+
+
 def test_a_mood_that_hardly_moves_leaves_the_queue_alone(listening: Listening) -> None:
     mood = chosen("happy")
     listening.follow(mood)

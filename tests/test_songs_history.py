@@ -209,6 +209,13 @@ def test_videos_found_and_unplayable_are_remembered(url: str) -> None:
     assert History(url).videos() == ({}, {"a" * 11, "b" * 11})
 
 
+def test_a_video_that_was_tried_in_vain_is_not_found_again(url: str) -> None:
+    History(url).record(heard("song", "unplayable", video_id="a" * 11))
+    again = History(url)
+    again.found_video("song", "a" * 11, "search")
+    assert again.videos() == ({}, {"a" * 11})
+
+
 def test_a_listener_can_delete_a_span_or_everything_of_their_own(url: str) -> None:
     history, other = History(url), History(url, listener="other")
     other.record(heard())

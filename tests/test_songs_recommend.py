@@ -160,6 +160,19 @@ def test_the_first_song_can_start_at_once(catalogue: Catalogue) -> None:
         assert queue(catalogue, mood, seed=seed)[0].song.video_id
 
 
+def test_the_first_song_is_none_whose_video_is_known_not_to_play() -> None:
+    dead = [
+        Song(f"dead{n}", f"Dead {n}", f"A{n}", valence=0.5, energy=0.5, video_id=f"dead{n:07}")
+        for n in range(40)
+    ]
+    more = [Song(f"song{n}", f"Song {n}", f"B{n}", valence=0.5, energy=0.5) for n in range(40)]
+    songs = Catalogue((*dead, *more))
+    plays = songs.playable_with({"song7": "found-video"}, {str(one.video_id) for one in dead})
+    assert [songs.songs[row].id for row in np.flatnonzero(plays)] == ["song7"]
+    for seed in range(10):
+        assert queue(songs, "neutral", seed=seed, playable=plays)[0].song.id == "song7"
+
+
 def test_songs_with_a_known_video_come_first_choice(catalogue: Catalogue) -> None:
     spanish = Filters(languages=("es",))
     songs = [

@@ -20,7 +20,7 @@ from moodmesh.errors import UserError
 from moodmesh.songs import discovery, embeddable, exports
 from moodmesh.songs.catalogue import Catalogue, Filters, Song, load
 from moodmesh.songs.discovery import Discovery, with_found
-from moodmesh.songs.history import History
+from moodmesh.songs.history import Heard, History
 from moodmesh.songs.ownlist import MOST_SONGS, keep_own_songs, own_songs, read_own_list
 from moodmesh.songs.recommend import Recommendation
 from moodmesh.songs.titles import song_id
@@ -422,6 +422,37 @@ def test_songs_are_looked_up_in_the_background_once_and_remembered(tmp_path: Pat
     assert found.found == {wanted.id: VIDEO}
     assert len(client.asked) == 1
     assert history.videos() == ({wanted.id: VIDEO}, set())
+
+
+SECOND = "s" * 11
+VERSIONS = [*ANSWER, {**ANSWER[-1], "videoId": SECOND}]
+
+
+def test_a_video_that_does_not_play_is_not_found_again_after_a_restart(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'history.sqlite'}"
+    wanted = song(duration_s=200)
+    found, client = discover(tmp_path / "cache", lambda kind: VERSIONS)
+    history = History(url)
+    found.look_up([wanted], history)
+    found._waiting.shutdown(wait=True)
+    assert history.videos() == ({wanted.id: VIDEO}, set())
+    history.record(Heard(1.0, "unplayable", wanted.id, video_id=VIDEO))
+    after, history = Discovery(tmp_path / "cache", lambda: client, Clock()), History(url)
+    after.look_up([wanted], history, history.videos()[1])
+    after._waiting.shutdown(wait=True)
+    assert history.videos() == ({wanted.id: SECOND}, {VIDEO})
+
+
+def test_a_song_whose_found_video_does_not_play_is_looked_up_once_more(tmp_path: Path) -> None:
+    found, client = discover(tmp_path / "cache", lambda kind: VERSIONS)
+    wanted = song(duration_s=200)
+    found.look_up([wanted])
+    found._waiting.submit(lambda: None).result()
+    assert found.found == {wanted.id: VIDEO}
+    for _ in range(3):
+        found.look_up([wanted], None, {VIDEO})
+        found._waiting.submit(lambda: None).result()
+    assert found.found == {wanted.id: SECOND} and len(client.asked) == 2
 
 
 def test_a_queue_takes_in_what_was_found_and_leaves_out_what_does_not_play() -> None:

@@ -67,22 +67,23 @@ def _first_mood(visitor: Session) -> None:
 def _player_and_queue(visitor: Session, at_home: bool) -> None:
     """A fragment of its own, so that bars never redraw it."""
     listening = visitor.listening
+    videos = _Videos()
+    listening.found, listening.refused = videos.found, videos.refused
     if visitor.stream and at_home:
         mood = visitor.stream.snapshot.mood
         if mood.label:
             listening.follow(mood)
     _begin(listening)
     past, finder, checker = session.history(), session.discovery(), session.checks()
-    videos = _Videos()
     with st.container(key="choices"):  # always there: the player must keep its place
         if at_home:
             _choices(visitor, videos)
     if listening.mood.label and at_home:
         past.felt(listening.mood.label, listening.mood.valence, listening.mood.arousal)
-    songs = [item.song for item in listening.queue]
-    finder.look_up(songs, past)
-    checker.look_up(songs, past)
     queue = videos.of(listening.queue)
+    # As they are known by now: a song whose only video does not play is in need of another.
+    finder.look_up([item.song for item in queue], past, videos.refused)
+    checker.look_up([item.song for item in listening.queue], past)
     state = player(
         [as_item(item, liked=item.song.id in listening.liked) for item in queue],
         lead=introduction(listening.mode_in_use, listening.looks),
@@ -120,12 +121,12 @@ class _Videos:
 
     def __init__(self) -> None:
         found, unplayable = session.history().videos()
-        self._found = {**found, **session.discovery().found}
-        self._refused = unplayable | session.checks().refused
+        self.found = {**found, **session.discovery().found}
+        self.refused = unplayable | session.checks().refused
 
     def of(self, queue: Sequence[Recommendation]) -> list[Recommendation]:
         """The queue with videos that were found since, and without those known not to play."""
-        return with_found(queue, self._found, self._refused)
+        return with_found(queue, self.found, self.refused)
 
 
 def _begin(listening: Listening) -> None:

@@ -12,7 +12,8 @@ import csv
 import gzip
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -219,6 +220,31 @@ class Catalogue:
     def playable(self) -> NDArray[np.bool_]:
         """(n,) whether a video id is known."""
         return np.array([song.video_id is not None for song in self.songs], bool)
+
+    def playable_with(
+        self, found: Mapping[str, str], refused: Collection[str]
+    ) -> NDArray[np.bool_]:
+        """(n,) whether a video is known that plays, by what was learnt since: song id -> video
+        found, and the videos that do not play in a page.
+        """
+        playable = self.playable.copy()
+        for video in refused:
+            for row in self._rows_of_videos.get(video, ()):
+                song = self.songs[row]
+                playable[row] = any(v and v not in refused for v in (song.video_id, *song.alt_ids))
+        for identifier, video in found.items():
+            if video not in refused and (row_found := self.index(identifier)) is not None:
+                playable[row_found] = True
+        return playable
+
+    @cached_property
+    def _rows_of_videos(self) -> dict[str, list[int]]:
+        rows: dict[str, list[int]] = defaultdict(list)
+        for row, song in enumerate(self.songs):
+            for video in (song.video_id, *song.alt_ids):
+                if video is not None:
+                    rows[video].append(row)
+        return dict(rows)
 
     @cached_property
     def artist_keys(self) -> tuple[frozenset[str], ...]:

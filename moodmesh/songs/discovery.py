@@ -17,7 +17,7 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
@@ -100,7 +100,8 @@ class Discovery:
         # One thread asks, so that a listener never sends a burst; another one for who waits.
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="youtube-music")
         self._waiting = ThreadPoolExecutor(1, thread_name_prefix="look-up")
-        self._asked: set[str] = set()
+        # Songs that were asked for, each with what was known to be its video by then.
+        self._asked: set[tuple[str, str | None]] = set()
         self._lock = threading.Lock()
 
     @property
@@ -110,32 +111,47 @@ class Discovery:
 
     # --- the video of a song ------------------------------------------------------------------
 
-    def video_of(self, song: Song) -> str | None:
-        """The video that best fits a song, or None: not found, off, or no answer now."""
+    def video_of(self, song: Song, refused: Collection[str] = ()) -> str | None:
+        """The video that best fits a song, or None: not found, off, or no answer now. None of the
+        `refused`, which do not play in a page.
+        """
         key = f"video {song.id}"
         kept = self._kept(key)
-        if kept is not None:
+        if kept is not None and kept.get("video") not in refused:
             video = kept.get("video")
             return video if is_video_id(video) else None
-        answer = self._ask(lambda client: _find_video(client, song))
+        answer = self._ask(lambda client: _find_video(client, song, refused))
         if answer is None:
             return None
         self._keep(key, {"video": answer[0]}, KEEP_FOUND_S if answer[0] else KEEP_MISSED_S)
         return answer[0]
 
-    def look_up(self, songs: Iterable[Song], history: History | None = None) -> None:
+    def look_up(
+        self,
+        songs: Iterable[Song],
+        history: History | None = None,
+        refused: Collection[str] = frozenset(),
+    ) -> None:
         """Find the videos of songs that have none, in the background; they appear in `found` and,
-        with a history, are remembered there. Each song is asked for once.
+        with a history, are remembered there. Each song is asked for once, and once more where what
+        was found is among the `refused`.
         """
         for song in songs:
             with self._lock:
-                if song.video_id is not None or song.id in self._asked or not self.enabled:
+                asked = song.id, self.found.get(song.id)
+                if song.video_id is not None or asked in self._asked or not self.enabled:
                     continue
-                self._asked.add(song.id)
-            self._waiting.submit(self._look_up, song, history)
+                self._asked.add(asked)
+            self._waiting.submit(self._look_up, song, history, asked, refused)
 
-    def _look_up(self, song: Song, history: History | None) -> None:
-        video = self.video_of(song)
+    def _look_up(
+        self,
+        song: Song,
+        history: History | None,
+        asked: tuple[str, str | None],
+        refused: Collection[str],
+    ) -> None:
+        video = self.video_of(song, refused)
         if video is not None:
             with self._lock:
                 self.found[song.id] = video
@@ -143,7 +159,7 @@ class Discovery:
                 history.found_video(song.id, video, "search")
         elif self.problem is not None:
             with self._lock:
-                self._asked.discard(song.id)
+                self._asked.discard(asked)
 
     # --- songs for a mood ---------------------------------------------------------------------
 
@@ -258,15 +274,17 @@ def with_found(
 # --- what comes back --------------------------------------------------------------------------
 
 
-def _find_video(client: Client, song: Song) -> tuple[str | None]:
-    """The best video among songs, else among videos."""
+def _find_video(client: Client, song: Song, refused: Collection[str] = ()) -> tuple[str | None]:
+    """The best video among songs, else among videos, that is none of the refused."""
     query = f"{song.byline} {song.title}"
     for kind in ("songs", "videos"):
         results = client.search(query, filter=kind, limit=10)
         if not isinstance(results, list):
             raise TypeError("no list of results")
         for result in results:
-            if isinstance(result, dict) and _fits(result, song, strict=kind == "videos"):
+            if not isinstance(result, dict) or result.get("videoId") in refused:
+                continue
+            if _fits(result, song, strict=kind == "videos"):
                 return (result["videoId"],)
     return (None,)
 

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
 
-from sqlalchemy import Engine, Table, delete, select, update
+from sqlalchemy import Engine, Table, delete, false, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -127,7 +127,7 @@ class History:
         self.flush()
 
     def found_video(self, song_id: str, video_id: str, found_by: str) -> None:
-        """Remember the video of a song that had none."""
+        """Remember the video of a song that had none; one that was tried and refused stays so."""
         with self._lock:
             self._know_video(video_id, song_id, plays=True, found_by=found_by)
         self.flush()
@@ -337,7 +337,11 @@ def _put(connection: Connection, table: Table, row: dict[str, object]) -> None:
     insert = make(table).values(**row)
     if table is tables.videos:
         newer = {name: row[name] for name in ("song_id", "plays", "found_by", "at")}
-        connection.execute(insert.on_conflict_do_update(index_elements=["video_id"], set_=newer))
+        # A search cannot know that a video does not play in a page: only who tried it does.
+        tried = table.c.plays == 0 if row["plays"] else false()
+        connection.execute(
+            insert.on_conflict_do_update(index_elements=["video_id"], set_=newer, where=~tried)
+        )
         return
     connection.execute(insert.on_conflict_do_nothing(index_elements=["uid"]))
     if table is tables.moods:

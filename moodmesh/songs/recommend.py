@@ -133,6 +133,7 @@ def recommend(
     freshness: Mapping[str, float] | None = None,
     exclude: Collection[str] = (),
     preference: NDArray[np.floating] | None = None,
+    playable: NDArray[np.bool_] | None = None,
     told: bool = False,
 ) -> list[Recommendation]:
     """`count` songs for a mood, fewer where the filters leave fewer.
@@ -141,7 +142,8 @@ def recommend(
     that come right before these (for the artist gap). `freshness` maps song ids to a factor on
     [0, 1]: 0 for one heard in this session, below 1 for one heard lately. `exclude` are ids never
     to return (skipped for good, unplayable). `preference` is a log weight a song, (n,), what was
-    learnt from the listener; zeros or None give the plain recommender. `told`: the listener named
+    learnt from the listener; zeros or None give the plain recommender. `playable` is (n,) whether a
+    song's video is known to be there, None for what the catalogue says. `told`: the listener named
     the mood, nobody looked.
     """
     check_mode(mode)
@@ -154,7 +156,8 @@ def recommend(
     rows = np.flatnonzero(free)
     if not len(rows):
         return []
-    prior = _prior(catalogue, rows, filters, preference)
+    plays = (catalogue.playable if playable is None else playable)[rows]
+    prior = _prior(catalogue, rows, filters, preference, plays)
     fresh = np.ones(len(catalogue))
     for identifier, factor in (freshness or {}).items():
         if (row := catalogue.index(identifier)) is not None:
@@ -178,7 +181,7 @@ def recommend(
         weight = prior * fresh * open_rows * np.exp(-0.5 * (distance / reach) ** 2)
         recent_artists = frozenset[str]().union(*artists[-(ARTIST_GAP - 1) :])
         if step == 0 and not before:
-            weight = _playable_first(weight, catalogue.playable[rows], distance)
+            weight = _playable_first(weight, plays, distance)
         pick = _draw(weight, catalogue, rows, recent_artists, rng)
         if pick is None:
             # Everything fresh has been heard: what was heard longest ago comes round again.
@@ -293,10 +296,11 @@ def _prior(
     rows: NDArray[np.intp],
     filters: Filters,
     preference: NDArray[np.floating] | None,
+    plays: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """What speaks for each song before the mood is asked."""
     prior = (POPULARITY_FLOOR + catalogue.popularity[rows]).astype(np.float64)
-    prior *= np.where(catalogue.playable[rows], PLAYABLE_FACTOR, 1.0)
+    prior *= np.where(plays, PLAYABLE_FACTOR, 1.0)
     if len(filters.languages) > 1:
         # Chosen languages share the queue evenly, however many songs each has.
         _, codes, counts = np.unique(
