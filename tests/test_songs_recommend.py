@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -191,6 +192,28 @@ def test_several_languages_share_the_queue(catalogue: Catalogue) -> None:
     ]
     assert set(languages) == {"en", "ja"}
     assert 0.25 < languages.count("ja") / len(languages) < 0.75
+
+
+def test_songs_of_unknown_language_take_no_share_of_their_own(catalogue: Catalogue) -> None:
+    known = catalogue.songs[0]
+    own = [replace(known, id=f"own{n}", artist=f"Friend {n}", language="") for n in range(20)]
+    both = Catalogue((*catalogue.songs, *own))
+    row = both.index("own0") or 0
+    place = mood_at(float(both.valence[row]), float(both.energy[row]))
+    share = {}
+    for languages in (("en",), ("en", "es")):
+        songs = [
+            r.song.id.startswith("own")
+            for seed in range(20)
+            for r in recommend(
+                both,
+                *place,
+                filters=Filters(languages=languages),
+                rng=np.random.default_rng(seed),
+            )
+        ]
+        share[len(languages)] = np.mean(songs)
+    assert 0 < share[2] < 2 * share[1] < 0.6
 
 
 def test_liked_artists_come_more_often(catalogue: Catalogue) -> None:

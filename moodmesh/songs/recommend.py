@@ -302,12 +302,13 @@ def _prior(
     prior = (POPULARITY_FLOOR + catalogue.popularity[rows]).astype(np.float64)
     prior *= np.where(plays, PLAYABLE_FACTOR, 1.0)
     if len(filters.languages) > 1:
-        # Chosen languages share the queue evenly, however many songs each has.
-        _, codes, counts = np.unique(
-            catalogue.language[rows], return_inverse=True, return_counts=True
-        )
-        totals = np.bincount(codes, weights=prior, minlength=len(counts))
-        prior /= totals[codes]
+        # Chosen languages share the queue evenly, however many songs each has. Unknown is none of
+        # them: such a song counts as one of an average chosen language, however few there are.
+        names, codes = np.unique(catalogue.language[rows], return_inverse=True)
+        totals = np.bincount(codes, weights=prior, minlength=len(names))
+        if (chosen := names != "").any():
+            totals[~chosen] = totals[chosen].mean()
+            prior /= totals[codes]
     if filters.artists_liked:
         prior *= np.where(
             catalogue.by_artist(filters.artists_liked)[rows], LIKED_ARTIST_FACTOR, 1.0
