@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from moodmesh import people, places
 from moodmesh.pages import session
 from moodmesh.songs import catalogue
 from moodmesh.songs.catalogue import Catalogue, Song
 from moodmesh.songs.discovery import Discovery
-from moodmesh.songs.history import Heard, History
+from moodmesh.songs.history import LOCAL_LISTENER, Heard, History
+from moodmesh.songs.ownlist import keep_own_songs, own_songs, own_songs_path
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +25,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for place in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(place, str(tmp_path / place.lower()))
     monkeypatch.delenv("MOODMESH_DATABASE_URL", raising=False)
+    person = people.Person(LOCAL_LISTENER, tmp_path / "takes", tmp_path / "model", own_songs_path())
+    monkeypatch.setattr(people, "HOME", person)
     monkeypatch.setattr(session, "discovery", Asked)
     Asked.songs.clear()
     st.cache_resource.clear()
@@ -32,7 +37,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 class Asked(Discovery):
     """Stands for YouTube Music: keeps what it is asked."""
 
-    songs: dict[str, tuple[Song, Collection[str]]] = {}
+    songs: ClassVar[dict[str, tuple[Song, Collection[str]]]] = {}
 
     def look_up(
         self,
@@ -62,3 +67,57 @@ def test_a_song_whose_only_video_does_not_play_is_looked_up(
     assert len(Asked.songs) >= 10
     for song, refused in Asked.songs.values():
         assert song.video_id is None and refused == videos
+
+
+def test_an_own_list_that_is_damaged_stops_nothing() -> None:
+    places.data().mkdir(parents=True)
+    own_songs_path().write_bytes(b"no such file")
+
+    def page() -> None:
+        import streamlit as st
+
+        from moodmesh.pages import session
+
+        st.text(f"{len(session.current().listening.catalogue)} {session.current().notices}")
+
+    app = AppTest.from_function(page).run(timeout=60)
+    assert not app.exception
+    assert app.text[0].value.startswith(f"{len(catalogue.load())} ")
+    assert "Add your list again" in app.text[0].value
+
+
+def test_an_own_list_can_be_removed_in_the_page() -> None:
+    keep_own_songs([Song("own", "Mine", "Ann", source="own list")])
+
+    def page() -> None:
+        from moodmesh.pages import music, session
+
+        music._own_list(session.current())
+
+    app = AppTest.from_function(page).run(timeout=60)
+    assert len(own_songs()) == 1
+    assert app.button[0].label == "Remove your own list (1 song)"
+    app.button[0].click().run(timeout=60)
+    assert not app.exception and not app.button
+    assert not own_songs_path().exists()
+
+
+def test_what_was_deleted_is_not_in_the_next_session() -> None:
+    keep_own_songs([Song("own", "Mine", "Ann", source="own list")])
+    own = own_songs().songs[0].id
+
+    def page() -> None:
+        import streamlit as st
+
+        from moodmesh.pages import privacy, session
+
+        if st.button("delete"):
+            privacy.delete(session.current().person)
+            del st.session_state["session"]
+        st.text("\n".join(s.id for s in session.current().listening.catalogue.songs))
+
+    app = AppTest.from_function(page).run(timeout=60)
+    assert own in app.text[0].value
+    app.button[0].click().run(timeout=60)
+    assert not app.exception
+    assert own not in app.text[0].value

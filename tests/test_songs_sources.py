@@ -4,6 +4,7 @@ and as they break; the network is replaced at its edge."""
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import math
@@ -18,10 +19,18 @@ import requests
 
 from moodmesh.errors import UserError
 from moodmesh.songs import discovery, embeddable, exports
-from moodmesh.songs.catalogue import Catalogue, Filters, Song, load
+from moodmesh.songs.catalogue import Catalogue, Filters, Song, combine, load
 from moodmesh.songs.discovery import Discovery, with_found
 from moodmesh.songs.history import Heard, History
-from moodmesh.songs.ownlist import MOST_SONGS, keep_own_songs, own_songs, read_own_list
+from moodmesh.songs.learning import Learner
+from moodmesh.songs.ownlist import (
+    MOST_SONGS,
+    add_own_songs,
+    forget_own_songs,
+    keep_own_songs,
+    own_songs,
+    read_own_list,
+)
 from moodmesh.songs.recommend import Recommendation
 from moodmesh.songs.titles import song_id
 
@@ -106,6 +115,78 @@ def test_figures_are_borrowed_from_the_catalogue(catalogue: Catalogue) -> None:
     assert math.isnan(unknown.valence)
 
 
+def test_a_song_of_the_catalogue_keeps_its_year_length_and_rank(catalogue: Catalogue) -> None:
+    known = next(s for s in catalogue.songs if s.year and s.duration_s and s.streams_rank)
+    plain, told = read(
+        f'title,artist,year,duration\n"{known.title}","{known.artist}",,\n', catalogue
+    ) + read(f'title,artist,year,duration\n"{known.title}","{known.artist}",1901,3:33', catalogue)
+    assert (plain.year, plain.duration_s) == (known.year, known.duration_s)
+    assert plain.streams_rank == told.streams_rank == known.streams_rank
+    assert (told.year, told.duration_s) == (1901, 213)
+
+
+@pytest.mark.parametrize("artist", [";", " ; ; ", ""])
+def test_an_artist_of_separators_alone_is_none(artist: str, catalogue: Catalogue) -> None:
+    content = f"title,artist,url\nx,{artist},\ny,{artist},{VIDEO}\nz,A ;; B;,\n"
+    first, second = read(content, catalogue)
+    assert (first.title, first.artist) == ("y", "Unknown artist")
+    assert (second.title, second.artist) == ("z", "A; B")
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("夜に駆ける,YOASOBI\nLemon,米津玄師\n", "cp932"),
+        ("さくら,森山直太朗\n", "cp932"),
+        ("夜に駆ける,YOASOBI\nレモン,米津玄師\n", "euc_jp"),
+        ("좋은 날,아이유\n봄날,방탄소년단\n", "cp949"),
+        ("月亮代表我的心,邓丽君\n青花瓷,周杰伦\n", "gb18030"),
+        ("月亮代表我的心,鄧麗君\n青花瓷,周杰倫\n", "big5"),
+        ("Группа крови,Кино\nЗвезда по имени Солнце,Кино\n", "cp1251"),
+        ("Jožin z bažin,Ivan Mládek\nŠípková Růženka,Jiří Schelinger\n", "cp1250"),
+        ("Für Elise,Beyoncé\nDéjà vu,Beyoncé\n", "cp1252"),
+        ("Coração,Zé Ramalho\nNão,João Gilberto\n", "cp1252"),
+        ("Smørrebrød,Åge Aleksandersen\n", "cp1252"),
+    ],
+)
+def test_lists_in_the_encodings_of_spreadsheets_are_read(
+    text: str, encoding: str, catalogue: Catalogue
+) -> None:
+    plain_rows = "".join(f"Song {n},Artist {n}\n" for n in range(2_000))
+    found = read_own_list(
+        f"title,artist\n{plain_rows}{text}".encode(encoding), "mine.csv", catalogue
+    )
+    told = "".join(f"{one.title},{one.artist}\n" for one in found.songs)
+    assert text in told
+    assert f"read as {encoding}" in found.notices[-1]
+
+
+@pytest.mark.parametrize(
+    ("written", "family"),
+    [
+        ("Hip-Hop", "hip-hop"), ("jazz and soul", "jazz and soul"), ("Rock/Pop", "rock"),
+        ("indian film", "indian film"), ("K-Pop, dance", "pop"), ("my favourites no. 7", ""),
+        ("singer-songwriter", "country and folk"), ("", ""),
+    ],
+)  # fmt: skip
+def test_genres_in_any_words_become_families(
+    written: str, family: str, catalogue: Catalogue
+) -> None:
+    (mine,) = read(f'title,artist,genre\nNobody Knows,This Song,"{written}"\n', catalogue)
+    assert mine.genre == family
+
+
+def test_a_genre_a_song_does_not_slow_the_learner_down(
+    tmp_path: Path, catalogue: Catalogue
+) -> None:
+    kept = [song(f"Song {n}", genre=f"genre {n}") for n in range(2_000)]
+    keep_own_songs(kept, tmp_path / "own.csv.gz")
+    own = own_songs(tmp_path / "own.csv.gz")
+    assert len(own) == 2_000
+    both = Learner(combine([own, catalogue]))
+    assert both._features.shape[1] == Learner(catalogue)._features.shape[1]
+
+
 def test_a_link_alone_is_a_song_and_nothing_is_not(catalogue: Catalogue) -> None:
     found = read_own_list(
         f"title,artist,url\n,,https://youtu.be/{VIDEO}\n,,nonsense\nOnly Title,,\nA,B,\nA,B,\n"
@@ -177,6 +258,45 @@ def test_the_list_is_kept_for_the_next_time(tmp_path: Path, catalogue: Catalogue
     assert [p.name for p in path.parent.iterdir()] == ["own.csv.gz"]
     both = Catalogue((*catalogue.songs, kept))
     assert both.allowed(Filters(sources=("own list",))).sum() == 1
+
+
+def test_a_second_list_joins_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv.gz"
+    assert add_own_songs([song("A"), song("B")], path) == ()
+    add_own_songs([song("B", year=1999), song("C")], path)
+    kept = {one.title: one.year for one in own_songs(path).songs}
+    assert kept == {"A": None, "B": 1999, "C": None}
+    (notice,) = add_own_songs([song(f"More {n}") for n in range(MOST_SONGS - 1)], path)
+    assert notice.startswith("Only 20,000 songs are kept")
+    titles = {one.title for one in own_songs(path).songs}
+    assert len(titles) == MOST_SONGS and "More 0" in titles and "A" not in titles
+    forget_own_songs(path)
+    assert len(own_songs(path)) == 0
+    forget_own_songs(path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "turned", "short row", "letters", "twice", "no file"])
+def test_a_damaged_list_is_left_out_with_a_word(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "own.csv.gz"
+    keep_own_songs([song(f"Song {n}", f"Artist {n}") for n in range(200)], path)
+    whole = path.read_bytes()
+    lines = gzip.decompress(whole).decode().splitlines()
+    turned = bytearray(whole)
+    turned[len(whole) // 2] ^= 0xFF
+    content = {
+        "cut": whole[: len(whole) // 2],
+        "turned": bytes(turned),
+        "short row": gzip.compress("\n".join((*lines, "only,two")).encode()),
+        "letters": gzip.compress("\n".join((*lines, "x,y" + ",z" * 14)).encode()),
+        "twice": gzip.compress("\n".join((*lines, lines[-1])).encode()),
+        "no file": b"",
+    }[damage]
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="Add your list again") as raised:
+        own_songs(path)
+    assert "git" not in str(raised.value)
+    add_own_songs([song("New")], path)
+    assert [one.title for one in own_songs(path).songs] == ["New"]
 
 
 def test_a_list_that_cannot_be_kept_says_so(tmp_path: Path) -> None:

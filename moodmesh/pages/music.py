@@ -17,7 +17,8 @@ from moodmesh.pages.session import Camera, Session
 from moodmesh.songs import exports
 from moodmesh.songs.catalogue import LANGUAGES, Catalogue, Filters
 from moodmesh.songs.discovery import with_found
-from moodmesh.songs.ownlist import keep_own_songs, read_own_list
+from moodmesh.songs.ownlist import SOURCE as OWN_LIST
+from moodmesh.songs.ownlist import add_own_songs, forget_own_songs, read_own_list
 from moodmesh.songs.recommend import MODES, Recommendation, introduction
 
 # How often the queue looks for a changed mood.
@@ -244,6 +245,7 @@ def _more_songs(visitor: Session, videos: _Videos) -> None:
 
 
 def _own_list(visitor: Session) -> None:
+    _forget_list(visitor)
     upload = st.file_uploader(
         "Add your own list (CSV with a title and an artist, or a YouTube link)",
         type=["csv"],
@@ -254,15 +256,31 @@ def _own_list(visitor: Session) -> None:
     visitor.read_uploads.add(upload.file_id)
     try:
         found = read_own_list(upload.getvalue(), upload.name, visitor.listening.catalogue)
-        keep_own_songs(found.songs, visitor.person.songs)
+        more = add_own_songs(found.songs, visitor.person.songs)
     except UserError as error:
         st.error(str(error))
         return
     session.reload_songs(visitor)
     count = len(found.songs)
     st.success(f"{count} song{'' if count == 1 else 's'} added.")
-    for notice in found.notices:
+    for notice in (*found.notices, *more):
         st.caption(notice)
+
+
+def _forget_list(visitor: Session) -> None:
+    """A way to be rid of the songs that were added."""
+    own = sum(one.source == OWN_LIST for one in visitor.listening.catalogue.songs)
+    if not own:
+        return
+    count = f"{own:,} song{'' if own == 1 else 's'}"
+    if st.button(f"Remove your own list ({count})", icon=":material/delete:"):
+        try:
+            forget_own_songs(visitor.person.songs)
+        except UserError as error:
+            st.error(str(error))
+            return
+        session.reload_songs(visitor)
+        st.rerun()
 
 
 def _discover(visitor: Session) -> None:

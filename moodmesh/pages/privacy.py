@@ -10,6 +10,7 @@ from moodmesh import bundle, settings, takes
 from moodmesh.errors import UserError
 from moodmesh.pages import camera, session, teach
 from moodmesh.people import Person
+from moodmesh.songs.ownlist import forget_own_songs
 
 
 def page() -> None:
@@ -136,13 +137,8 @@ def delete(person: Person) -> None:
     session.history().delete()
     takes.delete_all(person.takes)
     bundle.delete(person.model)
-    try:
-        person.songs.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"{person.songs} could not be deleted ({error.strerror}). Close other programs that "
-            "use it and try again."
-        ) from error
+    forget_own_songs(person.songs)
+    session.forget_songs()
 
 
 def _stored(person: Person) -> None:

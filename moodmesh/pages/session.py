@@ -80,6 +80,8 @@ def current() -> Session:
         kept = None
     if kept is None:
         kept = Session(_listening(), whose)
+        if problem := _catalogue(whose.songs)[1]:
+            kept.notices.append(problem)
         if has_personal():
             kept.model = PERSONAL
         st.session_state["session"] = kept
@@ -145,8 +147,13 @@ def _read(folder: Path, changed: float) -> Bundle:
 
 def reload_songs(visitor: Session) -> None:
     """Takes the listener's own songs in, here and in every new session."""
+    forget_songs()
+    _use_songs(visitor, _catalogue(visitor.person.songs)[0])
+
+
+def forget_songs() -> None:
+    """The songs of everybody's own lists are read anew from the disk."""
     _catalogue.clear()
-    _use_songs(visitor, _catalogue(visitor.person.songs))
 
 
 def add_songs(visitor: Session, songs: Sequence[Song]) -> None:
@@ -169,7 +176,7 @@ def _learner(songs: catalogue.Catalogue) -> Learner:
 
 def _listening() -> Listening:
     """A new visit of a listener who may have been here before."""
-    songs, past = _catalogue(person().songs), history()
+    (songs, _), past = _catalogue(person().songs), history()
     liked, disliked = past.verdicts()
     found, refused = past.videos()
     return Listening(
@@ -214,10 +221,15 @@ def purge() -> None:
 
 
 @st.cache_resource(max_entries=50, show_spinner=False)
-def _catalogue(own_list: Path) -> catalogue.Catalogue:
-    """The listener's own songs and the shipped ones, loaded once; nothing changes them."""
-    own = own_songs(own_list)
-    return catalogue.combine([own, _shipped()]) if len(own) else _shipped()
+def _catalogue(own_list: Path) -> tuple[catalogue.Catalogue, str | None]:
+    """The listener's own songs and the shipped ones, loaded once, nothing changes them; and why
+    there are no own ones where their file is damaged.
+    """
+    try:
+        own = own_songs(own_list)
+    except UserError as error:
+        return _shipped(), str(error)
+    return (catalogue.combine([own, _shipped()]) if len(own) else _shipped()), None
 
 
 @st.cache_resource(show_spinner=False)

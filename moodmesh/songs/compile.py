@@ -27,6 +27,7 @@ from pathlib import Path
 from moodmesh.errors import UserError
 from moodmesh.songs.catalogue import LANGUAGES, SHIPPED, Song, encode
 from moodmesh.songs.corrections import CORRECTIONS
+from moodmesh.songs.genres import genre_family
 from moodmesh.songs.titles import (
     has_strong_words,
     is_holiday,
@@ -188,22 +189,6 @@ _LANGUAGE_BY_NOTE = (
     (re.compile(r"\btamil\b", re.I), "ta"),
     (re.compile(r"\btelugu\b", re.I), "te"),
 )
-# The first family with a matching word is the genre shown and learnt from.
-_GENRES = (
-    ("hip-hop", r"hip hop|\brap\b|trap|drill|grime|gangster"),
-    ("metal", r"metal|hardcore punk|screamo"),
-    ("classical", r"classical|orchestra|soundtrack|piano(?! rock)|compositional|show tunes|score"),
-    ("indian film", r"filmi|bollywood|desi|bhangra|punjabi|tollywood|tamil|sufi|qawwali|bhajan"),
-    ("electronic", r"edm|house|electro|techno|trance|dubstep|big room|eurodance|drum and bass"),
-    ("jazz and soul", r"jazz|soul|motown|funk(?! carioca)|disco|r&b|quiet storm|blues|swing"),
-    ("country and folk", r"country|folk|singer-songwriter|americana|bluegrass|red dirt"),
-    ("latin", r"latin|reggaeton|salsa|bachata|corrido|banda|norteno|mexican|sertanejo|pagode|"
-     r"samba|mpb|cumbia|ranchera|sierreno|grupera|urbano|tropical|funk carioca|arrocha|bolero"),
-    ("reggae", r"reggae|dancehall|ska\b"),
-    ("rock", r"rock|punk|grunge|indie|alternative|new wave|britpop|emo\b"),
-    ("pop", r"pop|dance|boy band|girl group|idol|adult standards|chanson|schlager|europop"),
-)  # fmt: skip
-_GENRE_PATTERNS = tuple((name, re.compile(words)) for name, words in _GENRES)
 
 
 @dataclass(frozen=True)
@@ -416,16 +401,6 @@ def _few_an_artist(candidates: Iterable[Candidate], count: int) -> list[str]:
             per_artist[artist] += 1
             taken.append(candidate.song.id)
     return taken
-
-
-def genre_family(genres: str) -> str:
-    """The family most of the genres belong to, '' where none is known."""
-    votes: Counter[str] = Counter()
-    for genre in genres.split("; "):
-        family = next((name for name, words in _GENRE_PATTERNS if words.search(genre)), None)
-        if family:
-            votes[family] += 1
-    return votes.most_common(1)[0][0] if votes else ""
 
 
 @cache

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import math
 import os
 import re
@@ -23,13 +24,16 @@ import numpy as np
 from moodmesh import places
 from moodmesh.errors import UserError
 from moodmesh.songs.catalogue import LANGUAGES, Catalogue, Song, encode, load
+from moodmesh.songs.genres import family_of_words
 from moodmesh.songs.titles import (
+    LONGEST_TEXT,
     has_strong_words,
     is_holiday,
     one_line,
     plain,
     shown_title,
     song_id,
+    split_artists,
     unwanted_kind,
 )
 from moodmesh.songs.youtube import parse_video_id
@@ -66,6 +70,12 @@ _NAMES = {
     "streams": ("stream", "streams", "plays", "views"),
     "explicit": ("explicit",),
 }  # fmt: skip
+# What tables are written in that are not Unicode; the first of equally likely ones is taken.
+_LATIN = ("cp1252", "cp1250", "cp1254")
+_OTHERS = ("cp932", "cp949", "gb18030", "big5", "cp1251", "cp1253")
+GUESSED_LINES = 200
+# Japanese has at least this share of kana; what is read as such by mistake has hardly any.
+KANA = 0.2
 _MINUTES = re.compile(r"^(?:(\d+):)?(\d{1,3}):(\d{2})$")
 _YEAR = re.compile(r"\b(19\d\d|20\d\d)\b")
 
@@ -163,17 +173,56 @@ def keep_own_songs(songs: Iterable[Song], path: Path | None = None) -> None:
         ) from error
 
 
-def own_songs(path: Path | None = None) -> Catalogue:
-    """The songs kept, or none."""
+def add_own_songs(songs: Iterable[Song], path: Path | None = None) -> tuple[str, ...]:
+    """Keep these songs beside those kept before, the newer facts of a song that was there; what
+    there is to say about it.
+    """
+    try:
+        before = own_songs(path).songs
+    except UserError:
+        before = ()  # what cannot be read is replaced; the listener was told so
+    # The new ones stand first: the oldest are the first to go where there are too many.
+    merged = {song.id: song for song in songs}
+    merged |= {song.id: song for song in before if song.id not in merged}
+    keep_own_songs(list(merged.values())[:MOST_SONGS], path)
+    if len(merged) > MOST_SONGS:
+        return (f"Only {MOST_SONGS:,} songs are kept in all; the oldest ones were left out.",)
+    return ()
+
+
+def forget_own_songs(path: Path | None = None) -> None:
+    """Delete the list; a :class:`UserError` where it stays."""
     path = path or own_songs_path()
-    return load(path, SOURCE) if path.exists() else Catalogue(())
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{path} could not be deleted ({error.strerror}). Close other programs that use it and "
+            "try again."
+        ) from error
+
+
+def own_songs(path: Path | None = None) -> Catalogue:
+    """The songs kept, or none; a :class:`UserError` where the file is damaged."""
+    path = path or own_songs_path()
+    if not path.exists():
+        return Catalogue(())
+    try:
+        songs = load(path, SOURCE).songs
+    except UserError as error:
+        raise UserError(
+            f"Your own songs in {path} cannot be read and are left out. Add your list again: that "
+            "replaces the file."
+        ) from error
+    # Lists of earlier versions hold genres in any words.
+    return Catalogue(tuple(replace(song, genre=family_of_words(song.genre)) for song in songs))
 
 
 # --- reading ----------------------------------------------------------------------------------
 
 
 def _decode(content: bytes, name: str) -> tuple[str, str]:
-    """The text and its encoding: UTF-16 by its mark or its zeros, else UTF-8, else Windows'."""
+    """The text and its encoding: UTF-16 by its mark or its zeros, else UTF-8, else a guess."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
     elif content[:4] in (b"PK\x03\x04", b"%PDF") or content[:2] == b"\xd0\xcf":
@@ -189,8 +238,44 @@ def _decode(content: bytes, name: str) -> tuple[str, str]:
         try:
             return content.decode("utf-8-sig"), "utf-8"
         except UnicodeDecodeError:
-            encoding = "cp1252"
+            encoding = _guess(content)
     return content.decode(encoding, errors="replace"), encoding
+
+
+def _guess(content: bytes) -> str:
+    """The likeliest encoding of a text that is not Unicode."""
+    from charset_normalizer import from_bytes  # seldom needed
+
+    # Lines of ASCII tell nothing, and a long file is not read through for each encoding.
+    telling = (one for one in content.splitlines() if not one.isascii())
+    sample = b"\n".join(itertools.islice(telling, GUESSED_LINES))
+    for encoding in ("cp932", "euc_jp"):
+        if _kana(sample, encoding) > KANA:
+            return encoding
+    marked = [at for at, byte in enumerate(sample) if byte >= 0x80]
+    alone = sum(
+        sample[at] >= 0xA0 and sample[at - 1 : at].isascii() and sample[at + 1 : at + 2].isascii()
+        for at in marked
+    )
+    # Letters with accents stand alone among ASCII; two or more bytes make one sign of the others.
+    latin = alone >= len(marked) / 2
+    guesses = from_bytes(sample, cp_isolation=list(_LATIN if latin else (*_OTHERS, *_LATIN)))
+    best = guesses.best()
+    usual = next((one for one in guesses if one.encoding == "cp1252"), None)
+    if best is None or (
+        latin and usual and (usual.chaos, -usual.coherence) <= (best.chaos, -best.coherence)
+    ):
+        return "cp1252"
+    return best.encoding
+
+
+def _kana(sample: bytes, encoding: str) -> float:
+    """The share of kana among the letters beyond ASCII; 0 where this is another encoding."""
+    try:
+        signs = [sign for sign in sample.decode(encoding) if not sign.isascii()]
+    except UnicodeDecodeError:
+        return 0.0
+    return sum("\u3041" <= sign <= "\u30ff" for sign in signs) / max(1, len(signs))
 
 
 def _mostly_zeros(some: bytes) -> bool:
@@ -232,14 +317,13 @@ def _song(row: list[str], columns: dict[str, int]) -> tuple[Song, float] | None:
         place = columns.get(what)
         return row[place].strip() if place is not None and place < len(row) else ""
 
-    title, artist = one_line(cell("title")), one_line(cell("artist"))
+    title, artist = one_line(cell("title")), "; ".join(split_artists(one_line(cell("artist"))))
     video_id = parse_video_id(cell("video")) if cell("video") else None
     if not title or not artist:
         if video_id is None:
             return None
         title = title or f"Video {video_id}"
         artist = artist or "Unknown artist"
-    artist = "; ".join(re.split(r"\s*;\s*", artist))
     shown = shown_title(title)
     year = _YEAR.search(cell("year"))
     language = cell("language").lower()
@@ -250,7 +334,7 @@ def _song(row: list[str], columns: dict[str, int]) -> tuple[Song, float] | None:
         artist=artist,
         language=by_name.get(language, language if language in LANGUAGES else ""),
         year=int(year.group()) if year else None,
-        genre=cell("genre")[:40].lower(),
+        genre=family_of_words(cell("genre")[:LONGEST_TEXT]),
         valence=_share(cell("valence")),
         energy=_share(cell("energy")),
         danceability=_share(cell("danceability")),
@@ -271,32 +355,44 @@ def _finished(found: Iterable[tuple[Song, float]], catalogue: Catalogue) -> Iter
     songs = sorted(found, key=lambda pair: -pair[1])
     by_artist: dict[str, list[Song]] = defaultdict(list)
     for known in catalogue.songs:
-        by_artist[plain(known.artists[0])].append(known)
+        for artist in known.artists[:1]:
+            by_artist[plain(artist)].append(known)
     for rank, (song, streams) in enumerate(songs, start=1):
         if streams > 0:
             song = replace(song, streams_rank=rank)
         same = catalogue.find(song.id)
+        if same:
+            song = replace(
+                song,
+                year=song.year or same.year,
+                duration_s=song.duration_s or same.duration_s,
+                streams_rank=song.streams_rank or same.streams_rank,
+                holiday=song.holiday or same.holiday,
+                explicit=same.explicit if song.explicit is None else song.explicit,
+            )
         others = [same] if same else by_artist.get(plain(song.artists[0]), [])
         if others:
-            gaps = {
-                name: float(np.mean([getattr(other, name) for other in others]))
-                for name in ("valence", "energy", "danceability", "acousticness", "tempo")
-                if math.isnan(getattr(song, name))
-            }
-            song = _fill(song, gaps, language=others[0].language, genre=others[0].genre)
+            song = _fill(song, others)
         yield song
 
 
-def _fill(song: Song, figures: dict[str, float], *, language: str, genre: str) -> Song:
+def _fill(song: Song, others: list[Song]) -> Song:
+    """The song with the others' mean figures where it has none of its own."""
+
+    def figure(name: str) -> float:
+        own = float(getattr(song, name))
+        known = [value for other in others if not math.isnan(value := getattr(other, name))]
+        return float(np.mean(known)) if math.isnan(own) and known else own
+
     return replace(
         song,
-        valence=figures.get("valence", song.valence),
-        energy=figures.get("energy", song.energy),
-        danceability=figures.get("danceability", song.danceability),
-        acousticness=figures.get("acousticness", song.acousticness),
-        tempo=figures.get("tempo", song.tempo),
-        language=song.language or language,
-        genre=song.genre or genre,
+        valence=figure("valence"),
+        energy=figure("energy"),
+        danceability=figure("danceability"),
+        acousticness=figure("acousticness"),
+        tempo=figure("tempo"),
+        language=song.language or others[0].language,
+        genre=song.genre or others[0].genre,
     )
 
 
