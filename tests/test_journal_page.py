@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from moodmesh.errors import UserError
 from moodmesh.pages import journal as page
+from moodmesh.pages import session
 from moodmesh.songs import journal
 from moodmesh.songs.history import Felt, History
 from moodmesh.songs.journal import Day, Played
@@ -76,3 +78,38 @@ def test_a_mood_over_midnight_belongs_to_both_days(tmp_path: Path) -> None:
     later, earlier = journal.days(history, PARIS)
     assert (earlier.date, later.date) == (DATE, DATE + dt.timedelta(days=1))
     assert earlier.moods[0].ended == later.moods[0].began == at("23:59") + 60
+    journal.delete_day(history, later.date, PARIS)
+    assert [day.date for day in journal.days(history, PARIS)] == [DATE]
+
+
+def test_deleting_the_first_day_of_a_mood_leaves_the_second(tmp_path: Path) -> None:
+    now = [at("23:59")]
+    history = History(f"sqlite:///{tmp_path / 'history.sqlite'}", clock=lambda: now[0])
+    for _ in range(4):
+        history.felt("happy", 0.8, 0.5)
+        now[0] += 60
+    journal.delete_day(history, DATE, PARIS)
+    (later,) = journal.days(history, PARIS)
+    assert later.date == DATE + dt.timedelta(days=1)
+    assert later.moods[0].ended - later.moods[0].began == 120
+
+
+@pytest.mark.parametrize("dialog", ["_confirm", "_confirm_day"])
+def test_a_journal_that_cannot_be_deleted_says_so(
+    dialog: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stuck(History):
+        def delete(self, began: float | None = None, ended: float | None = None) -> int:
+            raise UserError("Nothing was deleted: locked.")
+
+    def draw(dialog: str) -> None:
+        from moodmesh.pages import journal as page
+        from tests.test_journal_page import DATE, PARIS
+
+        getattr(page, dialog)(*((DATE, PARIS) if dialog == "_confirm_day" else ()))
+
+    monkeypatch.setattr(session, "history", Stuck)
+    app = AppTest.from_function(draw, args=(dialog,)).run(timeout=60)
+    app.button[0].click().run(timeout=60)
+    assert not app.exception
+    assert app.error[0].value == "Nothing was deleted: locked."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -121,3 +122,26 @@ def test_what_was_deleted_is_not_in_the_next_session() -> None:
     app.button[0].click().run(timeout=60)
     assert not app.exception
     assert own not in app.text[0].value
+
+
+def test_a_deleted_journal_leaves_no_likes_and_no_tastes() -> None:
+    liked, disliked = (one.id for one in catalogue.load().songs[:2])
+    History().record(Heard(time.time(), "liked", liked), Heard(time.time(), "disliked", disliked))
+
+    def page() -> None:
+        import streamlit as st
+
+        from moodmesh.pages import journal, session
+
+        mine = session.current().listening
+        assert mine.learner
+        st.text(
+            f"{len(mine.liked)} {len(mine.disliked)} {mine.learner.count} {len(mine.freshness)}"
+        )
+        journal._confirm()
+
+    app = AppTest.from_function(page).run(timeout=60)
+    assert app.text[0].value == "1 1 2 1"
+    app.button[0].click().run(timeout=60)
+    assert not app.exception
+    assert app.text[0].value == "0 0 0 0"

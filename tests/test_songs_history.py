@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -228,6 +229,35 @@ def test_a_listener_can_delete_a_span_or_everything_of_their_own(url: str) -> No
     assert len(other.events()) == 1
 
 
+@pytest.mark.parametrize(
+    ("began", "ended", "left"),
+    [
+        (1000, 2000, [(900, 1000), (2000, 2500)]),
+        (0, 1000, [(1000, 2500)]),
+        (1500, 1600, [(900, 1500), (1600, 2500)]),
+        (2000, 3000, [(900, 2000)]),
+        (2500, 3000, [(900, 2500)]),
+        (0, 900, [(900, 2500)]),
+        (900, 2501, []),
+    ],
+)
+def test_of_a_mood_that_reaches_over_a_span_the_rest_stays(
+    url: str, began: float, ended: float, left: list[tuple[float, float]]
+) -> None:
+    clock = Clock(900.0)
+    history, other = History(url, clock=clock), History(url, listener="other", clock=clock)
+    while clock.now <= 2500:
+        history.felt("sad", -0.6, -0.3)
+        other.felt("sad", -0.6, -0.3)
+        clock.now += 100
+    history.delete(began, ended)
+    told = [(m.began, m.ended, m.label, m.valence) for m in history.moods()]
+    assert told == [(a, b, "sad", -0.6) for a, b in left]
+    assert [(m.began, m.ended) for m in other.moods()] == [(900, 2500)]
+    history.felt("sad", -0.6, -0.3)
+    assert len(history.moods()) == len(left) + 1
+
+
 def test_many_may_open_a_new_database_at_once(url: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         engines = list(pool.map(lambda _: open_database(url), range(8)))
@@ -345,6 +375,32 @@ def test_a_server_out_of_reach_is_reported_without_its_password() -> None:
     history = History("postgresql://ann:secret@127.0.0.1:9/none")
     history.record(heard())
     assert history.problem and "secret" not in history.problem and "127.0.0.1" in history.problem
+
+
+def test_a_silent_server_is_not_waited_for_again_and_again() -> None:
+    with socket.socket() as silent:  # takes connections and never answers
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        history = History(f"postgresql://ann@127.0.0.1:{silent.getsockname()[1]}/none")
+        known = {"song": VIDEO}, {"b" * 11}
+        history._videos = known
+        began = time.monotonic()
+        assert history.events() == []
+        once = time.monotonic() - began
+        assert history.problem
+        for _ in range(20):
+            assert (history.events(), history.moods(), history.freshness()) == ([], [], {})
+            assert history.videos() == known
+        assert time.monotonic() - began < once + 1
+
+
+def test_a_server_that_is_back_clears_the_word_about_it(postgres: str) -> None:
+    history = History(postgres)
+    history._failed(OSError("gone"))
+    assert history.events() == [] and history.problem
+    history._not_before = 0.0
+    history.events()
+    assert history.problem is None
 
 
 @pytest.mark.parametrize(

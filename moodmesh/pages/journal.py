@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import datetime as dt
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
 
 from moodmesh import settings
 from moodmesh.colours import hex_of, shape_of
+from moodmesh.errors import UserError
 from moodmesh.mood import LOOKS
 from moodmesh.pages import session
 from moodmesh.pages.component import component
@@ -243,13 +244,22 @@ def _looked(label: str) -> str:
 def _confirm_day(date: dt.date, where: dt.tzinfo) -> None:
     st.markdown(f"What you played and how you looked on {date.day} {date:%B} is deleted for good.")
     if st.button("Delete the day", type="primary"):
-        journal.delete_day(session.history(), date, where)
-        st.rerun()
+        _delete(lambda: journal.delete_day(session.history(), date, where))
 
 
 @st.dialog("Delete the whole journal?")
 def _confirm() -> None:
     st.markdown("What you played and how you looked is deleted from this machine for good.")
     if st.button("Delete it all", type="primary"):
-        session.history().delete()
-        st.rerun()
+        _delete(session.history().delete)
+
+
+def _delete(delete: Callable[[], int]) -> None:
+    """Deletes, and says so where it could not be done."""
+    try:
+        delete()
+    except UserError as error:
+        st.error(str(error))
+        return
+    session.recall(session.current())
+    st.rerun()

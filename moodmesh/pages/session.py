@@ -168,6 +168,15 @@ def _use_songs(visitor: Session, songs: catalogue.Catalogue) -> None:
     visitor.listening.refill()
 
 
+def recall(visitor: Session) -> None:
+    """Likes, tastes and what was heard lately as the journal tells them by now."""
+    listening, past = visitor.listening, history()
+    listening.liked, listening.disliked = past.verdicts()
+    listening.freshness = past.freshness()
+    listening.learner = _learner(listening.catalogue)
+    listening.refill(anew=False)
+
+
 def _learner(songs: catalogue.Catalogue) -> Learner:
     learner = Learner(songs)
     learner.learn(history().events(limit=LEARNT_EVENTS), time.time())

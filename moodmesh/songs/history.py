@@ -11,17 +11,17 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 
-from sqlalchemy import Engine, Table, delete, false, select, update
+from sqlalchemy import Engine, Row, Table, delete, false, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from moodmesh.errors import UserError
 from moodmesh.songs import tables
-from moodmesh.songs.tables import open_database
+from moodmesh.songs.tables import database_url, open_database
 
 LOCAL_LISTENER = "local"
 # A song heard now is fresh again after about a month: half-way back after this many days.
@@ -34,6 +34,8 @@ MOOD_GAP_S = 120.0
 # How often a stretch that goes on is written down, and how long to wait after a failed write.
 MOOD_WRITE_EVERY_S = 10.0
 RETRY_AFTER_S = 5.0
+# Each attempt at a silent server holds the page up, so the pauses between them double up to this.
+LONGEST_PAUSE_S = 40.0
 # Events are small (about 500 bytes); more than this many unwritten ones mean weeks of listening.
 MOST_WAITING = 50_000
 DAY_S = 86_400.0
@@ -94,7 +96,8 @@ class History:
         self._engine: Engine | None = None
         self._waiting: deque[tuple[Table, dict[str, object]]] = deque(maxlen=MOST_WAITING)
         self._lock = threading.RLock()
-        self._not_before = 0.0
+        self._not_before, self._pause_s = 0.0, RETRY_AFTER_S
+        self._videos: tuple[dict[str, str], set[str]] = ({}, set())
         self._stretch: Felt | None = None
         self._stretch_written = 0.0
 
@@ -156,7 +159,7 @@ class History:
                 self._failed(error)
                 return False
             self._waiting.clear()
-            self.problem = None
+            self._recovered()
             return True
 
     @property
@@ -165,8 +168,9 @@ class History:
         return len(self._waiting)
 
     def delete(self, began: float | None = None, ended: float | None = None) -> int:
-        """Delete events and moods of a span (all without one); how many. Raises
-        :class:`UserError` where that fails, because a listener must be able to rely on it.
+        """Delete events and moods of a span (all without one); how many. Of a mood that reaches
+        over an end of the span, what lies outside stays. Raises :class:`UserError` where that
+        fails, because a listener must be able to rely on it.
         """
         with self._lock:
             events, moods = tables.events, tables.moods
@@ -174,7 +178,7 @@ class History:
             chosen_moods = [moods.c.listener == self.listener]
             if began is not None:
                 chosen_events.append(events.c.at >= began)
-                chosen_moods.append(moods.c.began >= began)
+                chosen_moods.append(or_(moods.c.began >= began, moods.c.ended > began))
             if ended is not None:
                 chosen_events.append(events.c.at < ended)
                 chosen_moods.append(moods.c.began < ended)
@@ -183,7 +187,11 @@ class History:
             try:
                 with self._open().execution_options(writes=True).begin() as connection:
                     gone = connection.execute(delete(events).where(*chosen_events)).rowcount
+                    touched = list(connection.execute(select(moods).where(*chosen_moods)))
                     gone += connection.execute(delete(moods).where(*chosen_moods)).rowcount
+                    for row in touched:
+                        for part in _outside(_felt(row), began, ended):
+                            connection.execute(insert(moods).values(**self._row(asdict(part))))
                 tables.wipe(self._open())
             except SQLAlchemyError as error:
                 raise UserError(
@@ -226,11 +234,7 @@ class History:
             query = query.where(table.c.ended >= began)
         if ended is not None:
             query = query.where(table.c.began < ended)
-        names = Felt.__dataclass_fields__
-        return [
-            Felt(**{name: getattr(row, name) for name in names})
-            for row in self._read(query.order_by(table.c.began, table.c.id))
-        ]
+        return [_felt(row) for row in self._read(query.order_by(table.c.began, table.c.id))]
 
     def freshness(self) -> dict[str, float]:
         """Song id -> factor below 1 for songs heard in the last weeks, lowest just after."""
@@ -265,12 +269,16 @@ class History:
         return liked, disliked
 
     def videos(self) -> tuple[dict[str, str], set[str]]:
-        """Song id -> video found for it, and the videos that do not play here."""
-        rows = self._read(select(tables.videos).order_by(tables.videos.c.at))
-        return (
-            {row.song_id: row.video_id for row in rows if row.plays},
-            {row.video_id for row in rows if not row.plays},
-        )
+        """Song id -> video found for it, and the videos that do not play here. What was last known
+        where the database does not answer: the queue would change for nothing.
+        """
+        rows = self._ask(select(tables.videos).order_by(tables.videos.c.at))
+        if rows is not None:
+            self._videos = (
+                {row.song_id: row.video_id for row in rows if row.plays},
+                {row.video_id for row in rows if not row.plays},
+            )
+        return self._videos
 
     # --- inside -------------------------------------------------------------------------------
 
@@ -280,16 +288,39 @@ class History:
         return self._engine
 
     def _read(self, query):  # type: ignore[no-untyped-def]
+        return self._ask(query) or []
+
+    def _ask(self, query):  # type: ignore[no-untyped-def]
+        """The rows, or None where the database does not answer."""
         self.flush()
+        # A server that is silent is waited for seconds; a file that cannot be written can be read.
+        if self._is_far and time.monotonic() < self._not_before:
+            return None
         try:
             with self._open().connect() as connection:
-                return list(connection.execute(query))
+                rows = list(connection.execute(query))
         except (SQLAlchemyError, UserError, OSError) as error:
             self._failed(error)
-            return []
+            return None
+        if not self.waiting:
+            self._recovered()
+        return rows
+
+    @property
+    def _is_far(self) -> bool:
+        try:
+            return database_url(self.url).get_backend_name() != "sqlite"
+        except UserError:
+            return False  # opening it says what is wrong
+
+    def _recovered(self) -> None:
+        self.problem = None
+        self._not_before, self._pause_s = 0.0, RETRY_AFTER_S
 
     def _failed(self, error: Exception) -> None:
-        self._not_before = time.monotonic() + RETRY_AFTER_S
+        self._not_before = time.monotonic() + self._pause_s
+        if self._is_far:
+            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         reason = str(error) if isinstance(error, UserError) else f"It says: {_plain(error)}."
         self.problem = (
             "The journal cannot be reached just now; the music goes on, and what you hear is "
@@ -327,23 +358,35 @@ class NoHistory(History):
         """There is nothing to delete."""
         return 0
 
-    def _read(self, query):  # type: ignore[no-untyped-def]
+    def _ask(self, query):  # type: ignore[no-untyped-def]
         return []
+
+
+def _felt(row: Row[tuple[object, ...]]) -> Felt:
+    return Felt(**{name: getattr(row, name) for name in Felt.__dataclass_fields__})
+
+
+def _outside(felt: Felt, began: float | None, ended: float | None) -> Iterator[Felt]:
+    """What of a stretch lies before and after a span, each as a stretch of its own."""
+    if began is not None and felt.began < began:
+        yield replace(felt, ended=began, uid=new_uid())
+    if ended is not None and felt.ended > ended:
+        yield replace(felt, began=ended, uid=new_uid())
 
 
 def _put(connection: Connection, table: Table, row: dict[str, object]) -> None:
     """Insert, or leave or update what is there under the same key."""
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    insert = make(table).values(**row)
+    adding = make(table).values(**row)
     if table is tables.videos:
         newer = {name: row[name] for name in ("song_id", "plays", "found_by", "at")}
         # A search cannot know that a video does not play in a page: only who tried it does.
         tried = table.c.plays == 0 if row["plays"] else false()
         connection.execute(
-            insert.on_conflict_do_update(index_elements=["video_id"], set_=newer, where=~tried)
+            adding.on_conflict_do_update(index_elements=["video_id"], set_=newer, where=~tried)
         )
         return
-    connection.execute(insert.on_conflict_do_nothing(index_elements=["uid"]))
+    connection.execute(adding.on_conflict_do_nothing(index_elements=["uid"]))
     if table is tables.moods:
         connection.execute(
             update(table)

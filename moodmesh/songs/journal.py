@@ -190,11 +190,14 @@ def _date(at: float, where: dt.tzinfo) -> dt.date:
 def _by_day(felt: Felt, where: dt.tzinfo) -> Iterator[tuple[dt.date, Felt]]:
     """A stretch of mood, cut at each midnight."""
     date, last = _date(felt.began, where), _date(felt.ended, where)
+    first = date
     while date < last:
         _, midnight = span(date, where)
         yield date, replace(felt, ended=midnight)
         date, felt = date + dt.timedelta(days=1), replace(felt, began=midnight)
-    yield date, felt
+    # One that ends at midnight leaves nothing on the day that begins then.
+    if date == first or felt.began < felt.ended:
+        yield date, felt
 
 
 def _iso(at: float, where: dt.tzinfo) -> str:
