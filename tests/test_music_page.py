@@ -12,9 +12,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from moodmesh import people, places
-from moodmesh.pages import session
+from moodmesh.pages import music, session
 from moodmesh.songs import catalogue
-from moodmesh.songs.catalogue import Catalogue, Song
+from moodmesh.songs.catalogue import Catalogue, Filters, Song
 from moodmesh.songs.discovery import Discovery
 from moodmesh.songs.history import LOCAL_LISTENER, Heard, History
 from moodmesh.songs.ownlist import keep_own_songs, own_songs, own_songs_path
@@ -145,3 +145,35 @@ def test_a_deleted_journal_leaves_no_likes_and_no_tastes() -> None:
     app.button[0].click().run(timeout=60)
     assert not app.exception
     assert app.text[0].value == "0 0 0 0"
+
+
+@pytest.mark.parametrize(
+    ("slider", "taken"),
+    [
+        ((1950, 2023), [0, 1924, 1950, 1990, 2023, 2026]),
+        ((1980, 2023), [1990, 2023, 2026]),
+        ((1950, 2000), [1924, 1950, 1990]),
+        ((1990, 2022), [1990]),
+    ],
+)
+def test_the_ends_of_the_years_are_open(slider: tuple[int, int], taken: list[int]) -> None:
+    years = [0, 1924, 1950, 1990, 2023, 2026]
+    songs = Catalogue(tuple(Song(f"s{n}", "A", "B", year=n or None) for n in years))
+    chosen = music._years(*slider)
+    allowed = songs.allowed(Filters(years=chosen))
+    assert [year for year, may in zip(years, allowed, strict=True) if may] == taken
+    assert music._shown_years(chosen) == slider
+
+
+def test_that_no_songs_may_be_looked_up_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def page() -> None:
+        from moodmesh.pages import music, session
+
+        music._more_songs(session.current(), music._Videos())
+
+    app = AppTest.from_function(page).run(timeout=60)
+    assert not app.button[0].disabled
+    monkeypatch.setattr(session, "discovery", lambda: Asked(enabled=False))
+    app = AppTest.from_function(page).run(timeout=60)
+    assert not app.exception
+    assert app.button[0].disabled and "turned off here" in app.caption[0].value

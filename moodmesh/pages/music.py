@@ -27,6 +27,7 @@ FOLLOW_SECONDS = 1.0
 FIRST_SECONDS = 0.1
 # The years of the catalogue's songs; nearly all older ones are recordings of later years.
 OLDEST, NEWEST = 1950, 2023
+NO_END = 9999
 # Minutes; a longer song counts as no limit.
 SHORTEST, LONGEST = 1, 10
 
@@ -201,7 +202,13 @@ def _filters(now: Filters, songs: Catalogue) -> Filters:
         format_func=lambda code: LANGUAGES.get(code, code),
         placeholder="all languages",
     )
-    years = st.slider("Years", OLDEST, NEWEST, now.years or (OLDEST, NEWEST), step=1)
+    years = st.slider(
+        "Years",
+        OLDEST,
+        NEWEST,
+        _shown_years(now.years),
+        help=f"The ends are open: {OLDEST} and older, {NEWEST} and newer.",
+    )
     length = st.slider(
         "Length in minutes",
         SHORTEST,
@@ -215,12 +222,25 @@ def _filters(now: Filters, songs: Catalogue) -> Filters:
         languages=tuple(languages),
         artists_liked=_names("Artists you like", now.artists_liked),
         artists_avoided=_names("Artists to leave out", now.artists_avoided),
-        years=None if years == (OLDEST, NEWEST) else years,
+        years=_years(*years),
         explicit=st.toggle("Songs with explicit words", value=now.explicit),
         holiday=st.toggle("Holiday songs", value=now.holiday),
         min_duration_s=length[0] * 60 if length[0] > SHORTEST else None,
         max_duration_s=length[1] * 60 if length[1] < LONGEST else None,
     )
+
+
+def _years(first: int, last: int) -> tuple[int, int] | None:
+    """What a place of the slider means; None for songs of any year and of none."""
+    if (first, last) == (OLDEST, NEWEST):
+        return None
+    # From 1 on: 0 stands for an unknown year.
+    return first if first > OLDEST else 1, last if last < NEWEST else NO_END
+
+
+def _shown_years(years: tuple[int, int] | None) -> tuple[int, int]:
+    first, last = years or (OLDEST, NEWEST)
+    return max(OLDEST, first), min(NEWEST, last)
 
 
 def _names(title: str, now: tuple[str, ...]) -> tuple[str, ...]:
@@ -233,8 +253,15 @@ def _names(title: str, now: tuple[str, ...]) -> tuple[str, ...]:
 def _more_songs(visitor: Session, videos: _Videos) -> None:
     """Songs from elsewhere in, the queue out."""
     _own_list(visitor)
-    if st.button("Find new songs for this mood", icon=":material/travel_explore:"):
+    may_ask = session.discovery().enabled
+    if st.button(
+        "Find new songs for this mood", icon=":material/travel_explore:", disabled=not may_ask
+    ):
         _discover(visitor)
+    if not may_ask:
+        st.caption(
+            "Looking for songs on YouTube Music is turned off here (find_songs in moodmesh.toml)."
+        )
     songs = [one.song for one in videos.of(visitor.listening.playlist())]
     st.caption(f"Take this queue with you, and what would follow: {len(songs)} songs")
     row = st.container(horizontal=True)
