@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from moodmesh import settings, system
+from moodmesh import crowd, settings, system
 from moodmesh.__main__ import run_command
 
 
@@ -38,6 +38,7 @@ def serve(argv: Sequence[str] | None = None) -> int:
     settings.current()  # what is wrong with them is said here, in one line, and not in the page
     system.require_libraries()
     system.require_free_port(args.address, args.port)
+    crowd.most_sessions()  # says what is wrong with its setting now, not to the first visitor
 
     import streamlit as st
     from starlette.middleware import Middleware

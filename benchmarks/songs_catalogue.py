@@ -1,5 +1,8 @@
 """A check of the shipped catalogue: counts by language and quadrant, faults, and a sample to read.
 
+Among the faults are languages that do not go with a genre or with what a title says, and version
+notes that should not be there.
+
     python -m benchmarks.songs_catalogue [--sample 24] [--seed 0] [--json]
 
 Exit status 1 where a fault is found.
@@ -9,16 +12,27 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections import Counter
 
 import numpy as np
 
-from moodmesh.songs.catalogue import LANGUAGES, Catalogue, load
+from moodmesh.songs.catalogue import LANGUAGES, Catalogue, Song, load
 from moodmesh.songs.compile import LENGTH_WITH_VIDEO_S
-from moodmesh.songs.titles import plain, unwanted_kind
+from moodmesh.songs.titles import is_live, plain, shown_title, unwanted_kind
 from moodmesh.songs.youtube import is_video_id
 
+# Families of genres that are sung in few languages.
+GENRE_LANGUAGES = {
+    "indian film": {"hi", "ta", "te", "pa", "ml"},
+    "latin": {"es", "pt"},
+}
+VERSION_IN = re.compile(rf"\b({'|'.join(LANGUAGES.values())})\s+ver(?:sion\b|\.)", re.IGNORECASE)
+LIVE_ELSEWHERE = re.compile(
+    r"\b(?:ao vivo|en vivo|en directo|en direct|dal vivo|canlı|ac[úu]stic[oa]|akustik)\b",
+    re.IGNORECASE,
+)
 QUADRANTS = ("bright lively", "bright still", "dark lively", "dark still")
 
 
@@ -26,6 +40,12 @@ def quadrant(catalogue: Catalogue, row: int) -> str:
     """Which quarter of the plane a song lies in, by rank."""
     side = "bright" if catalogue.valence[row] > 0.5 else "dark"
     return f"{side} {'lively' if catalogue.energy[row] > 0.5 else 'still'}"
+
+
+def foreign_live(song: Song) -> bool:
+    """Whether a song without a video says that it is live, but for Brazil's, as the notice says."""
+    live = LIVE_ELSEWHERE.search(song.title) is not None
+    return live and song.language != "pt" and song.video_id is None
 
 
 def faults(catalogue: Catalogue) -> dict[str, list[str]]:
@@ -37,6 +57,9 @@ def faults(catalogue: Catalogue) -> dict[str, list[str]]:
         "wrong lengths": [],
         "figures out of range": [],
         "malformed video ids": [],
+        "a language against the genre": [],
+        "a language against the title": [],
+        "version notes": [],
     }
     videos: set[str] = set()
     recordings: set[tuple[object, ...]] = set()
@@ -59,6 +82,14 @@ def faults(catalogue: Catalogue) -> dict[str, list[str]]:
             found["figures out of range"].append(name)
         if not all(map(is_video_id, filter(None, (song.video_id, *song.alt_ids)))):
             found["malformed video ids"].append(name)
+        if song.language not in GENRE_LANGUAGES.get(song.genre, {song.language}):
+            found["a language against the genre"].append(name)
+        note = VERSION_IN.search(song.title)
+        if note and LANGUAGES.get(song.language, "").lower() != note[1].lower():
+            found["a language against the title"].append(name)
+        live = is_live(song.title) and song.video_id is None
+        if live or shown_title(song.title) != song.title or foreign_live(song):
+            found["version notes"].append(name)
     return {fault: names for fault, names in found.items() if names}
 
 
@@ -70,25 +101,39 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args(argv)
     catalogue = load()
-    table: dict[str, Counter[str]] = {code: Counter() for code in catalogue.languages()}
+    table: dict[str, Counter[str]] = {code: Counter() for code in (*catalogue.languages(), "")}
+    artists: dict[str, set[str]] = {code: set() for code in table}
     for row, song in enumerate(catalogue.songs):
+        table[song.language]["songs"] += 1
+        artists[song.language].add(plain(song.artists[0]))
         table[song.language][quadrant(catalogue, row)] += 1
         table[song.language]["with video"] += song.video_id is not None
         table[song.language]["year known"] += song.year is not None
+    for code, row_of in table.items():
+        row_of["artists"] = len(artists[code])
     found = faults(catalogue)
+    offered = catalogue.languages_offered()
     if args.json:
-        counts = {
-            code: {**row, "songs": catalogue.languages()[code]} for code, row in table.items()
-        }
-        print(json.dumps({"songs": len(catalogue), "languages": counts, "faults": found}))
+        print(
+            json.dumps(
+                {
+                    "songs": len(catalogue),
+                    "languages": table,
+                    "offered": offered,
+                    "faults": found,
+                }
+            )
+        )
         return 1 if found else 0
     columns = (*QUADRANTS, "with video", "year known")
-    print(f"{len(catalogue)} songs\n")
-    print(f"{'language':12}{'songs':>7}" + "".join(f"{name:>15}" for name in columns))
+    print(f"{len(catalogue)} songs; in brackets: not offered in the page, too few of them\n")
+    print(f"{'language':12}{'songs':>7}{'artists':>9}" + "".join(f"{c:>15}" for c in columns))
     for code, here in table.items():
+        name = LANGUAGES.get(code, "without")
         print(
-            f"{LANGUAGES[code]:12}{catalogue.languages()[code]:7}"
-            + "".join(f"{here[name]:15}" for name in columns)
+            f"{name if code in offered or not code else f'({name})':12}"
+            f"{here['songs']:7}{here['artists']:9}"
+            + "".join(f"{here[column]:15}" for column in columns)
         )
     print("\nfaults: " + ("none" if not found else ""))
     for fault, names in found.items():

@@ -35,6 +35,8 @@ TAKES, FRAMES_A_TAKE = 3, 150
 WEBCAM_FPS = 24
 # Long enough to average over, short enough to be waited for.
 ALONE_SECONDS = 10.0
+# What the page may lose of its frames meanwhile, and how long a person waits for their model.
+LEAST_SHARE, MOST_S = 0.8, 30.0
 
 
 def recorded() -> list[Take]:
@@ -136,6 +138,10 @@ def main() -> None:
             f"{one['beside_training_fps']:5.1f} meanwhile ({100 * one['share']:.0f}%); "
             f"usable {one['click_to_usable_s']:.1f} s after the click"
         )
+    if any(
+        one["share"] < LEAST_SHARE or one["click_to_usable_s"] > MOST_S for one in result.values()
+    ):
+        raise SystemExit(f"Below the goal: {LEAST_SHARE:.0%} of the frames, {MOST_S:.0f} s.")
 
 
 if __name__ == "__main__":

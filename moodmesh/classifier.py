@@ -149,7 +149,7 @@ class Classifier:
         self.combination = Combination.of(bundle)
         self._landmarks = Network(bundle.path("landmarks.tflite"))
         self._cnns = [Network(bundle.path(name)) for name in IMAGE_NETWORKS if bundle.has(name)]
-        if len(self.combination.shares) not in (0, len(self._cnns)):
+        if self._cnns and len(self.combination.shares) not in (0, len(self._cnns)):
             raise UserError(
                 f"The model in {bundle.folder} has {len(self._cnns)} image networks and shares for "
                 f"{len(self.combination.shares)}. Make it again with train.py combine."

@@ -21,8 +21,10 @@ FRAME_SECONDS = 0.030
 LIVE_FPS = 15
 # Leaves room for the pages themselves and everything else on the machine.
 USABLE_SHARE = 0.7
-# Pages ask every two seconds; a browser in the background or on a poor network, more rarely.
+# Pages ask every two seconds; a browser on a poor network more rarely, and one in the background
+# that has no stream yet once a minute.
 GONE_SECONDS = 20.0
+GONE_WAITING_SECONDS = 75.0
 
 _WORDS = ("One person is", "Two people are", "Three people are", "Four people are")
 
@@ -57,6 +59,7 @@ class Crowd:
         self._clock = clock
         self._lock = threading.Lock()
         self._asked: dict[str, float] = {}  # in the order of coming: name -> asked last
+        self._live: set[str] = set()  # who was told that they may go on
 
     def ask(self, name: str) -> int:
         """0 where this one may go on; else how many are ahead in the queue, itself counted: the
@@ -64,11 +67,19 @@ class Crowd:
         now = self._clock()
         with self._lock:
             self._asked[name] = now
-            for other in [n for n, at in self._asked.items() if now - at > GONE_SECONDS]:
-                del self._asked[other]
-            return max(0, list(self._asked).index(name) + 1 - self.most)
+            for other, at in list(self._asked.items()):
+                if now - at > (GONE_SECONDS if other in self._live else GONE_WAITING_SECONDS):
+                    self._forget(other)
+            ahead = max(0, list(self._asked).index(name) + 1 - self.most)
+            if not ahead:
+                self._live.add(name)
+            return ahead
 
     def leave(self, name: str) -> None:
         """Gives the place up; harmless where there is none."""
         with self._lock:
-            self._asked.pop(name, None)
+            self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        self._asked.pop(name, None)
+        self._live.discard(name)

@@ -21,7 +21,8 @@ class Level:
 
 # The landmark network looks at 256x256 of the face: 640x480 is plenty, and a face at arm's length
 # is still found in 320x240. Each step down halves what decoding, drawing and encoding cost.
-LEVELS = (Level(640, 480, 24), Level(480, 360, 15), Level(320, 240, 10))
+# The rates are whole shares of the camera's: others would make some frames wait for the next.
+LEVELS = (Level(640, 480, 24), Level(480, 360, 12), Level(320, 240, 8))
 WINDOW_SECONDS = 3.0
 # Where so many frames are overtaken before they are worked on, the machine does not keep up.
 BUSY_SHARE = 0.35

@@ -37,6 +37,21 @@ def test_who_stops_asking_loses_the_place() -> None:
     assert line.ask("gone") == 1
 
 
+def test_who_waits_in_a_hidden_tab_keeps_the_turn() -> None:
+    clock = Clock()
+    line = Crowd(1, clock)
+    line.ask("live")
+    assert line.ask("hidden") == 1
+    clock.now = 60.0  # browsers let such pages ask once a minute
+    line.ask("live")
+    assert line.ask("late") == 2
+    line.leave("live")
+    assert line.ask("late") == 1
+    assert line.ask("hidden") == 0
+    clock.now += crowd.GONE_SECONDS + 1  # who has a camera is heard of more often
+    assert line.ask("late") == 0
+
+
 def test_the_number_follows_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MOODMESH_LIVE_SESSIONS", raising=False)
     found = []

@@ -47,7 +47,7 @@ def test_the_picture_does_not_breathe_in_and_out() -> None:
     machine, changes, before = Machine(), 0, LEVELS[0]
     for _ in range(600):
         # Drawing and encoding a large picture takes longer than a small one.
-        machine.run(1.0, frame_s={24: 0.09, 15: 0.03, 10: 0.02}[machine.pace.level.fps])
+        machine.run(1.0, frame_s={24: 0.09, 12: 0.03, 8: 0.02}[machine.pace.level.fps])
         changes += machine.pace.level != before
         before = machine.pace.level
     assert changes <= 12, f"{changes} changes in ten minutes"

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
-from moodmesh import crowd, ice, probe, settings
+from moodmesh import crowd, ice, probe, settings, tracks
 from moodmesh.crowd import Crowd
 from moodmesh.errors import UserError
 from moodmesh.holistic import Kind
@@ -17,6 +17,8 @@ from moodmesh.pace import LEVELS
 from moodmesh.pages import session
 from moodmesh.pages.component import component
 from moodmesh.pages.session import Camera, Session
+
+tracks.install()
 
 # How often the page asks for its place among the live cameras; see crowd.GONE_SECONDS.
 TEND_SECONDS = 2.0
@@ -132,6 +134,7 @@ def show(visitor: Session, looks_at: Kind = "face") -> None:
         st.fragment(_tend, run_every=TEND_SECONDS)(visitor)
         if visitor.ahead:
             visitor.camera_since_s = time.monotonic()
+            _lose_stream(visitor)
             return
     model = session.model_in_use(visitor)
     network = settings.current().network
@@ -160,14 +163,21 @@ def show(visitor: Session, looks_at: Kind = "face") -> None:
         st.rerun()
 
 
+def _lose_stream(visitor: Session) -> None:
+    """Ends the stream of somebody who was gone so long that their place is another's now."""
+    if visitor.stream:
+        visitor.stream.on_ended()
+        visitor.stream = None
+    visitor.camera_mounted = False
+
+
 def _tend(visitor: Session) -> None:
     """Keeps the visitor's place among the live cameras; shows the queue while there is none."""
     if visitor.camera is not Camera.ON:
         return
     ahead, before = _line().ask(visitor.name), visitor.ahead
-    if before and not ahead:
-        visitor.ahead = 0
+    visitor.ahead = ahead
+    if bool(before) != bool(ahead):  # their turn has come, or their place was lost while away
         st.rerun()
-    visitor.ahead = ahead if before else 0
-    if visitor.ahead:
+    if ahead:
         _wait(visitor.ahead)
