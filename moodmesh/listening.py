@@ -15,7 +15,7 @@ from moodmesh.mood import LOOKS, Mood
 from moodmesh.songs.catalogue import Catalogue, Filters, Song
 from moodmesh.songs.history import Heard, History
 from moodmesh.songs.learning import Learner
-from moodmesh.songs.recommend import POINTED, Recommendation, default_mode, recommend
+from moodmesh.songs.recommend import POINTED, Recommendation, default_mode, is_near, recommend
 from moodmesh.songs.youtube import QUEUE_LINK_LIMIT
 
 QUEUE_LENGTH = 12
@@ -195,6 +195,10 @@ class Listening:
     def ahead(self) -> list[Recommendation]:
         """The queue from the current song on."""
         return self.queue[max(0, len(self._up_to_current()) - 1) :]
+
+    def is_near(self) -> bool:
+        """Whether the songs to come are about what was asked for."""
+        return is_near(self.catalogue, self.ahead()[1:] or self.ahead())
 
     def playlist(self, count: int = QUEUE_LINK_LIMIT) -> list[Recommendation]:
         """The queue from the current song on and what would follow, so many songs in all: to take

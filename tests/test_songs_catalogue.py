@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import songs_catalogue
 from moodmesh.errors import UserError
 from moodmesh.songs import compile as compiling
 from moodmesh.songs import titles
 from moodmesh.songs.catalogue import Catalogue, Filters, Song, combine, encode, load
-from moodmesh.songs.corrections import CORRECTIONS
+from moodmesh.songs.corrections import CORRECTIONS, YEARS
 from moodmesh.songs.youtube import is_video_id
 
 
@@ -40,6 +41,7 @@ def song(title: str, artist: str = "Somebody", **facts: object) -> Song:
         ('O Mere Dil Ke Chain (From "Mere Jeevan Saathi")', "O Mere Dil Ke Chain"),
         ("Get Lucky (feat. Pharrell Williams & Nile Rodgers) - Radio Edit", "Get Lucky"),
         ("Superstition - Single Version", "Superstition"),
+        ('Dancing - Edit / From "Saturday Night Fever" Soundtrack', "Dancing"),
         ("Roses - Imanbek Remix", "Roses - Imanbek Remix"),
         ("Help!", "Help!"),
         ("(I Can't Get No) Satisfaction - Mono Version", "(I Can't Get No) Satisfaction"),
@@ -101,7 +103,7 @@ def test_the_shipped_catalogue_covers_languages_and_moods(shipped: Catalogue) ->
                 quadrant = (
                     here & ((shipped.valence > 0.5) == bright) & ((shipped.energy > 0.5) == lively)
                 )
-                assert quadrant.sum() >= 14, (code, bright, lively)
+                assert quadrant.sum() >= 12, (code, bright, lively)
 
 
 def test_the_shipped_catalogue_is_sound(shipped: Catalogue) -> None:
@@ -112,12 +114,72 @@ def test_the_shipped_catalogue_is_sound(shipped: Catalogue) -> None:
     main = Counter(s.video_id for s in shipped.songs if s.video_id)
     assert max(main.values()) == 1
     for s in shipped.songs:
-        assert s.title and s.artists and s.language, s
+        assert s.title and s.artists and (s.language or s.genre in {"classical", ""}), s
         assert not titles.unwanted_kind(s.title, s.artist) or s.video_id, s
         assert 75 <= (s.duration_s or 0) <= 1200, s
         assert 0 <= s.valence <= 1 and 0 <= s.energy <= 1 and s.tempo > 30, s
         assert s.year is None or 1900 < s.year < 2030, s
         assert "\ufffd" not in s.title + s.artist, s
+
+
+def test_the_check_of_the_shipped_catalogue_finds_no_fault(shipped: Catalogue) -> None:
+    assert songs_catalogue.faults(shipped) == {}
+
+
+@pytest.mark.parametrize(
+    ("fault", "facts"),
+    [
+        ("a language against the genre", {"genre": "indian film"}),
+        ("a language against the genre", {"genre": "latin", "language": "ko"}),
+        ("a language against the title", {"title": "Regular - English Version", "language": "ko"}),
+        ("a language against the title", {"title": "ELEVEN -Japanese version-"}),
+        ("version notes", {"title": "A Song - Live at Home"}),
+        ("version notes", {"title": "Una Canción - En Vivo", "language": "es"}),
+        ("version notes", {"title": "A Song - Remastered 2009"}),
+        (None, {"title": "Graveto - Ao Vivo", "language": "pt"}),
+        (None, {"title": "Regular - English Version"}),
+        (None, {"genre": "classical", "language": ""}),
+    ],
+)
+def test_the_check_knows_wrong_languages_and_version_notes(
+    fault: str | None, facts: dict[str, str]
+) -> None:
+    one = song(**{"title": "A Song", "duration_s": 200, "danceability": 0.5,  # type: ignore[arg-type]
+                  "acousticness": 0.5, "tempo": 100.0, **facts})  # fmt: skip
+    assert set(songs_catalogue.faults(Catalogue((one,)))) == ({fault} if fault else set())
+
+
+def test_music_without_words_is_in_no_language(shipped: Catalogue) -> None:
+    for title, artist in (
+        ("River Flows In You", "Yiruma"),
+        ("Nuvole Bianche", "Ludovico Einaudi"),
+        ("The Last of Us", "Gustavo Santaolalla"),
+        ("A Town with an Ocean View", "Joe Hisaishi"),
+    ):
+        found = shipped.find(titles.song_id(title, artist))
+        assert found is not None and found.language == ""
+    assert "" not in shipped.languages()
+    english = shipped.language[shipped.allowed(Filters(languages=("en",)))]
+    assert set(english) == {"en"}
+    sung = shipped.find(titles.song_id("Dear Theodosia", "Lin-Manuel Miranda"))
+    assert sung is not None and sung.language == "en"
+
+
+def test_years_genres_and_covers_are_corrected(shipped: Catalogue) -> None:
+    for identifier, year in YEARS.items():
+        assert (found := shipped.find(identifier)) and found.year == year
+    found = shipped.find(titles.song_id("Muqabala Muqabala", "Mano"))
+    assert found and (found.language, found.genre) == ("hi", "indian film")
+    assert not any(s.artist == "Sleeping At Last" for s in shipped.songs)
+
+
+def test_only_languages_with_enough_songs_and_artists_are_offered(shipped: Catalogue) -> None:
+    offered = shipped.languages_offered()
+    assert set(offered) >= {"en", "hi", "es", "pt", "ko", "fr", "de", "ja", "it"}
+    assert not {"zh", "nl", "pl", "id", "pa", "te", ""} & set(offered)
+    assert offered[0] == "en"
+    own = song("Eigen", language="nl", source="own list")
+    assert "nl" in Catalogue((*shipped.songs, own)).languages_offered()
 
 
 @pytest.mark.parametrize(
@@ -148,6 +210,12 @@ def test_holiday_songs_are_known_by_their_titles(title: str, holiday: bool) -> N
         ("Brown Munde", "AP Dhillon; Gurinder Gill", "pa"),
         ("Enjoy Enjaami", "Santhosh Narayanan", "ta"),
         ("Munbe Vaa", "Shreya Ghoshal; Naresh Iyer", "ta"),
+        ("Main Yahaan Hoon", "Udit Narayan", "hi"),
+        ("Boy With Luv", "BTS; Halsey", "ko"),
+        ("FANTASTIC BABY - Japanese ver.", "BIGBANG", "ja"),
+        ("Échame La Culpa", "Luis Fonsi; Demi Lovato", "es"),
+        ("Oye Como Va", "Santana", "es"),
+        ("Corazon Espinado", "Santana", "es"),
     ],
 )
 def test_a_languages_hits_are_there_and_in_that_language(
@@ -187,7 +255,7 @@ FILTERED = Catalogue(
         song("Clean rap", "Dee", genre="hip-hop", explicit=False),
         song("Carol", "Eve", holiday=True),
         song("Rude", "Fay", explicit=True),
-        song("Mine", "Gus", language="", year=1970),
+        song("Mine", "Gus", language="", year=1970, source="own list"),
     )
 )
 
@@ -244,7 +312,14 @@ def test_combining_keeps_the_first_song_and_borrows_a_video() -> None:
 
 @pytest.mark.parametrize(
     ("locale", "languages"),
-    [("de-AT", ("de", "en")), ("en_GB", ("en",)), ("hi", ("hi", "en")), ("xx-YY", ()), (None, ())],
+    [
+        ("de-AT", ("de", "en")),
+        ("en_GB", ("en",)),
+        ("hi", ("hi", "en")),
+        ("xx-YY", ()),
+        (None, ()),
+        ("zh-TW", ()),
+    ],
 )
 def test_a_locale_gives_the_languages_to_begin_with(
     shipped: Catalogue, locale: str | None, languages: tuple[str, ...]
@@ -284,6 +359,8 @@ ROW = {
         ({"valence": ""}, "failed figures"),
         ({"speechiness": "0.9"}, "spoken word"),
         ({"lang": ""}, "unknown language"),
+        ({"title": "Already Gone", "artist": "Sleeping At Last"}, "by hand"),
+        ({"artist": "Traditional"}, "without a title or artist"),
         ({"genres": "hoerspiel"}, "not a song"),
         ({"title": "Jingle Bells"}, "holiday music without a video"),
         ({"title": "God Rest Ye Merry Gentlemen"}, "holiday music without a video"),
@@ -296,6 +373,26 @@ def test_unsound_rows_are_left_out_with_a_reason(change: dict[str, str], reason:
     candidate, why = compiling.judge({**ROW, **change})
     assert (candidate is None) is bool(reason)
     assert why == reason
+
+
+@pytest.mark.parametrize(
+    ("facts", "language"),
+    [
+        ({"genres": "neo-classical piano", "instrumentalness": "0.9"}, ""),
+        ({"genres": "show tunes", "instrumentalness": "0.0"}, "en"),
+        ({"genres": "big room", "instrumentalness": "0.9"}, "en"),
+        ({"title": "Left and Right (Feat. Jung Kook)", "artist": "BTS", "lang": "ko"}, "en"),
+        ({"title": "TIMEZONE", "artist": "Måneskin", "lang": "it"}, "en"),
+        ({"title": "POP/STARS", "artist": "Madison Beer; (G)I-DLE", "lang": "ko"}, "en"),
+        ({"title": "Summer of Love (Shawn Mendes & Tainy)", "artist": "Tainy", "lang": "es"}, "en"),
+        ({"title": "Regular - English Version", "lang": "ko"}, "en"),
+        ({"title": "LOVE DIVE -Japanese version-", "lang": "ko"}, "ja"),
+        ({"title": "Venecia sin ti - Que c'est triste Venise", "artist": "Charles Aznavour"}, "es"),
+    ],
+)
+def test_languages_are_corrected(facts: dict[str, str], language: str) -> None:
+    candidate, _ = compiling.judge({**ROW, **facts})
+    assert candidate and candidate.song.language == language
 
 
 def test_versions_of_one_song_become_one_with_the_video(tmp_path: Path) -> None:

@@ -46,6 +46,20 @@ def test_languages_may_be_several_and_named(capsys: pytest.CaptureFixture[str]) 
     assert {song["language"] for song in result["songs"]} == {"hi", "ko", "en"}
 
 
+def test_a_comma_too_many_is_none_of_the_languages(capsys: pytest.CaptureFixture[str]) -> None:
+    result = run_json(capsys, "happy", "--language", "hi,", "-n", "5")
+    assert {song["language"] for song in result["songs"]} == {"hi"}
+
+
+def test_songs_that_do_not_suit_the_mood_are_not_praised(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = run(capsys, "happy", "--language", "zh", "-n", "5")
+    assert text.startswith("Few songs here are like that: these come nearest")
+    assert "nearest" in run_json(capsys, "happy", "--language", "zh")["introduction"]
+    assert "Bright music" in run_json(capsys, "happy", "--language", "es")["introduction"]
+
+
 def test_the_same_seed_gives_the_same_queue(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "sad", "--seed", "7") == run(capsys, "sad", "--seed", "7")
 
@@ -60,6 +74,8 @@ def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["blue"], "happy, surprise, neutral"),
         (["sad", "--mode", "loud"], "match, lift, calm"),
+        (["sad", "--mode", ""], "match, lift, calm"),
+        (["sad", "--language", ","], "Name a language"),
         (["sad", "--language", "klingon"], r"en \(English\)"),
         (["sad", "-n", "0"], "1 to 500"),
         (["sad", "--seed", "-1"], "from 0 on"),

@@ -19,6 +19,7 @@ from moodmesh.songs.recommend import (
     default_mode,
     describe,
     introduction,
+    is_near,
     mood_at,
     path_target,
     rank_target,
@@ -196,7 +197,10 @@ def test_several_languages_share_the_queue(catalogue: Catalogue) -> None:
 
 def test_songs_of_unknown_language_take_no_share_of_their_own(catalogue: Catalogue) -> None:
     known = catalogue.songs[0]
-    own = [replace(known, id=f"own{n}", artist=f"Friend {n}", language="") for n in range(20)]
+    own = [
+        replace(known, id=f"own{n}", artist=f"Friend {n}", language="", source="own list")
+        for n in range(6)
+    ]
     both = Catalogue((*catalogue.songs, *own))
     row = both.index("own0") or 0
     place = mood_at(float(both.valence[row]), float(both.energy[row]))
@@ -299,6 +303,20 @@ def test_fear_and_disgust_are_met_with_calm() -> None:
         "match",
         "match",
     ]
+
+
+def test_songs_far_from_the_mood_are_not_said_to_suit_it(catalogue: Catalogue) -> None:
+    chinese = queue(catalogue, "happy", filters=Filters(languages=("zh",)))
+    assert not is_near(catalogue, chinese)
+    assert all(r.why.endswith("the nearest there is") for r in chinese)
+    assert "nearest" in introduction("match", "happy", near=False)
+    for mood, code in itertools.product(VALENCE_AROUSAL, ("en", "es")):
+        near = queue(catalogue, mood, filters=Filters(languages=(code,)))
+        assert is_near(catalogue, near)
+        assert sum(r.why.endswith("the nearest there is") for r in near) <= 2
+    unmeasured = Song("own", "Mine", "Ann", source="own list")
+    own = Catalogue((unmeasured,))
+    assert is_near(own, queue(own, "happy")) and is_near(own, [])
 
 
 def test_an_unknown_mode_is_named(catalogue: Catalogue) -> None:

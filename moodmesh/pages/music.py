@@ -88,7 +88,7 @@ def _player_and_queue(visitor: Session, at_home: bool) -> None:
     checker.look_up([item.song for item in listening.queue], past)
     state = player(
         [as_item(item, liked=item.song.id in listening.liked) for item in queue],
-        lead=introduction(listening.mode_in_use, listening.looks),
+        lead=introduction(listening.mode_in_use, listening.looks, near=listening.is_near()),
         note=listening.note,
         accent=hex_of(listening.mood.label) if listening.mood.label else None,
         # Who showed a face or picked a mood has asked for music; a visitor who only looks has not.
@@ -197,7 +197,8 @@ def _choices(visitor: Session, videos: _Videos) -> None:
 def _filters(now: Filters, songs: Catalogue) -> Filters:
     languages = st.multiselect(
         "Languages",
-        list(songs.languages()),
+        # One that was chosen before stays to be taken away.
+        list(dict.fromkeys((*songs.languages_offered(), *now.languages))),
         default=list(now.languages),
         format_func=lambda code: LANGUAGES.get(code, code),
         placeholder="all languages",

@@ -26,6 +26,9 @@ from moodmesh.errors import UserError
 from moodmesh.songs.titles import plain, song_id, split_artists
 
 SHIPPED = Path(__file__).parent / "catalogue.csv.gz"
+SHIPPED_SOURCE = "moodmesh"
+# A language with fewer has none for some moods: four artists of ballads are no happy music.
+FEWEST_SONGS, FEWEST_ARTISTS = 40, 15
 COLUMNS = (
     "title",
     "artist",
@@ -99,7 +102,7 @@ class Song:
     explicit: bool | None = None
     video_id: str | None = None
     alt_ids: tuple[str, ...] = ()
-    source: str = "moodmesh"
+    source: str = SHIPPED_SOURCE
 
     @property
     def artists(self) -> tuple[str, ...]:
@@ -115,7 +118,8 @@ class Song:
 @dataclass(frozen=True)
 class Filters:
     """What the listener allows. Empty means everything. An unknown length or language excludes no
-    song: shipped songs have both, the listener's own were chosen by the listener.
+    song of the listener's own, which the listener chose. The shipped music without words comes
+    where no language is chosen: beside a language's forty songs it would be half of the sad ones.
 
     With a range of years, songs of unknown year are left out: half a filter is none.
     `explicit=False` leaves out songs known to be explicit and rap nobody has vouched for.
@@ -205,6 +209,11 @@ class Catalogue:
         return np.array([song.duration_s or 0 for song in self.songs], np.int32)
 
     @cached_property
+    def shipped(self) -> NDArray[np.bool_]:
+        """(n,) the songs that came with the program."""
+        return np.array([song.source == SHIPPED_SOURCE for song in self.songs], bool)
+
+    @cached_property
     def holiday(self) -> NDArray[np.bool_]:
         """(n,) Christmas and new year music."""
         return np.array([song.holiday for song in self.songs], bool)
@@ -257,12 +266,28 @@ class Catalogue:
         codes, counts = np.unique(self.language[self.language != ""], return_counts=True)
         return {str(codes[i]): int(counts[i]) for i in np.argsort(-counts, kind="stable")}
 
+    def languages_offered(self) -> tuple[str, ...]:
+        """The languages with songs and artists enough for every mood, most songs first, and those
+        of the listener's own songs.
+        """
+        artists: dict[str, set[str]] = defaultdict(set)
+        own: set[str] = set()
+        for song in self.songs:
+            artists[song.language].add(plain(song.artists[0] if song.artists else song.artist))
+            if song.source != SHIPPED_SOURCE:
+                own.add(song.language)
+        return tuple(
+            code
+            for code, count in self.languages().items()
+            if code in own or (count >= FEWEST_SONGS and len(artists[code]) >= FEWEST_ARTISTS)
+        )
+
     def languages_for(self, locale: str | None) -> tuple[str, ...]:
         """Languages to begin with for a browser's locale ('de-AT'): its own and English, so that
-        the first song starts at once; none (all) where there are no songs in it.
+        the first song starts at once; none (all) where there are too few songs in it.
         """
         code = (locale or "").replace("_", "-").split("-")[0].lower()
-        if code not in self.languages():
+        if code not in self.languages_offered():
             return ()
         return (code,) if code == "en" else (code, "en")
 
@@ -270,7 +295,8 @@ class Catalogue:
         """(n,) the songs the filters leave."""
         keep = np.ones(len(self.songs), bool)
         if filters.languages:
-            keep &= np.isin(self.language, filters.languages) | (self.language == "")
+            unknown = (self.language == "") & ~self.shipped
+            keep &= np.isin(self.language, filters.languages) | unknown
         if filters.years:
             first, last = filters.years
             keep &= (self.year >= first) & (self.year <= last)
@@ -311,7 +337,7 @@ def with_video(song: Song, video_id: str | None, alt_ids: tuple[str, ...] = ()) 
     return Song(**{**values, "video_id": video_id, "alt_ids": alt_ids})
 
 
-def load(path: Path = SHIPPED, source: str = "moodmesh") -> Catalogue:
+def load(path: Path = SHIPPED, source: str = SHIPPED_SOURCE) -> Catalogue:
     """The catalogue in a file written by :func:`encode`; about 60 ms for 3,000 songs."""
     try:
         text = gzip.decompress(path.read_bytes()).decode("utf-8")

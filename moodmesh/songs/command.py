@@ -17,6 +17,7 @@ from moodmesh.songs.recommend import (
     check_mode,
     default_mode,
     introduction,
+    is_near,
     recommend,
 )
 from moodmesh.songs.youtube import song_link
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the queue; raises :class:`UserError` for a choice that does not exist."""
     catalogue = load()
     mood = check_mood(args.mood)
-    mode = check_mode(args.mode.lower()) if args.mode else default_mode(mood)
+    mode = default_mode(mood) if args.mode is None else check_mode(args.mode.strip().lower())
     if not 1 <= args.count <= MOST_SONGS:
         raise UserError(f"Ask for 1 to {MOST_SONGS} songs with -n, not {args.count}.")
     if args.seed is not None and args.seed < 0:
@@ -61,11 +62,12 @@ def run(args: argparse.Namespace) -> int:
         expression=mood,
         told=True,
     )
+    near = is_near(catalogue, songs)
     if args.json:
-        json.dump(as_json(mood, mode, songs), sys.stdout, ensure_ascii=False, indent=2)
+        json.dump(as_json(mood, mode, songs, near=near), sys.stdout, ensure_ascii=False, indent=2)
         print()
     else:
-        print(as_table(mood, mode, songs))
+        print(as_table(mood, mode, songs, near=near))
     return 0
 
 
@@ -82,7 +84,10 @@ def check_languages(texts: list[str], catalogue: Catalogue) -> tuple[str, ...]:
     here = catalogue.languages()
     names = {LANGUAGES.get(code, code).lower(): code for code in here}
     chosen: list[str] = []
-    for text in (part.strip() for joined in texts for part in joined.split(",")):
+    parts = [part.strip() for joined in texts for part in joined.split(",")]
+    if texts and not any(parts):
+        raise UserError("Name a language after --language, e.g. --language hi.")
+    for text in filter(None, parts):
         code = names.get(text.lower(), text.lower())
         if code not in here:
             choices = ", ".join(f"{code} ({LANGUAGES.get(code, code)})" for code in here)
@@ -91,12 +96,14 @@ def check_languages(texts: list[str], catalogue: Catalogue) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chosen))
 
 
-def as_json(mood: str, mode: str, songs: list[Recommendation]) -> dict[str, object]:
+def as_json(
+    mood: str, mode: str, songs: list[Recommendation], *, near: bool = True
+) -> dict[str, object]:
     """The stable shape that scripts read."""
     return {
         "mood": mood,
         "mode": mode,
-        "introduction": introduction(mode, mood),
+        "introduction": introduction(mode, mood, near=near),
         "songs": [
             {
                 "id": r.song.id,
@@ -116,9 +123,9 @@ def as_json(mood: str, mode: str, songs: list[Recommendation]) -> dict[str, obje
     }
 
 
-def as_table(mood: str, mode: str, songs: list[Recommendation]) -> str:
+def as_table(mood: str, mode: str, songs: list[Recommendation], *, near: bool = True) -> str:
     """The same for people: one song on two lines."""
-    lines = [f"{introduction(mode, mood)} ({mode})", ""]
+    lines = [f"{introduction(mode, mood, near=near)} ({mode})", ""]
     for number, r in enumerate(songs, start=1):
         year = f" · {r.song.year}" if r.song.year else ""
         lines.append(f"{number:3}  {r.song.title} · {r.song.byline}{year}")

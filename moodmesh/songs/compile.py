@@ -26,7 +26,7 @@ from pathlib import Path
 
 from moodmesh.errors import UserError
 from moodmesh.songs.catalogue import LANGUAGES, SHIPPED, Song, encode
-from moodmesh.songs.corrections import CORRECTIONS
+from moodmesh.songs.corrections import CORRECTIONS, GENRES, LEFT_OUT, WORDLESS, YEARS
 from moodmesh.songs.genres import genre_family
 from moodmesh.songs.titles import (
     has_strong_words,
@@ -59,6 +59,7 @@ WANTED = {
     "nl": 25,
     "ta": 60,
     "te": 30,
+    "": 50,  # without words
 }
 # Years and videos of well-known songs, written down by hand where the table has none.
 KNOWN = Path(__file__).with_name("known.csv")
@@ -71,6 +72,8 @@ LENGTH_S = (90, 600)
 LENGTH_WITH_VIDEO_S = (75, 1200)
 # Spotify's own note on the figure: above 0.66 a track is probably all spoken word.
 SPOKEN_WORD = 0.66
+# A classical piece above this figure of instrumentalness is not sung; it stands in no language.
+SUNG = 0.25
 # A valence or tempo of nothing at all is a failure of the analysis; a piano piece may well have an
 # energy of 0.004.
 LEAST_FIGURE = 1e-3
@@ -80,6 +83,7 @@ HITS, FEWEST_HITS = 8, 15
 GRID = 4  # Cells a side on the valence-energy plane among which a language's songs are spread.
 MAX_ALTERNATIVES = 3
 
+NO_ARTISTS = frozenset({"", "traditional"})
 _NOT_MUSIC_GENRES = re.compile(
     r"hoerspiel|kinder|children|nursery|preschool|\bsleep\b|white noise|asmr|meditation|\bcover\b|"
     r"lo-fi cover|spoken|comedy|audiobook|sound team|lullab"
@@ -96,7 +100,7 @@ _LANGUAGE_BY_GENRE = (
 _LANGUAGE_BY_ARTIST = {
     "niki": "en", "richbrian": "en", "phumviphurit": "en", "88rising": "en",
     "ananyabhat": "hi", "stromae": "fr", "willywilliam": "es", "milkychance": "en",
-    "bennysings": "en",
+    "bennysings": "en", "silviorodriguez": "es", "charliebrownjr": "pt",
 }  # fmt: skip
 # Singers the table counts as Hindi who sing more in another language of India, by plain name: their
 # songs are Hindi where they have a video, since those ids come from lists of Bollywood songs.
@@ -168,6 +172,8 @@ _LANGUAGE_BY_SONG = {
         ("yehhaseenvadiyanyehkhulaaasman", "spbalasubrahmanyam"), ("zarazara", "bombayjayashri"),
         ("shreeharistotram", "saindhavi"),
         ("yaarbinachainkanharay", "sjanaki"), ("duniyaa", "akhil"),
+        ("mainyahaanhoon", "uditnarayan"), ("sonakitnasonahai", "uditnarayan"),
+        ("muqabalamuqabala", "mano"),
     ), "hi"),
     **dict.fromkeys((
         ("wytb", "gurlezakhtar"), ("whitebrownblack", "jaani"), ("jhaanjar", "jaani"),
@@ -176,16 +182,26 @@ _LANGUAGE_BY_SONG = {
         ("beggin", "maneskin"), ("iwannabeyourslave", "maneskin"), ("supermodel", "maneskin"),
         ("theloneliest", "maneskin"), ("babysaid", "maneskin"), ("ownmymind", "maneskin"),
         ("standoutfitin", "oneokrock"), ("wastednights", "oneokrock"),
-        ("saveyourself", "oneokrock"),
+        ("saveyourself", "oneokrock"), ("timezone", "maneskin"),
+        ("leftandright", "bts"), ("leftandrightgalantisremix", "jungkook"),
+        ("popstars", "madisonbeer"), ("summerofloveshawnmendestainy", "tainy"),
+        ("theapologysong", "gustavosantaolalla"),
     ), "en"),
     **dict.fromkeys((
         ("tardesnegras", "tizianoferro"), ("nomelopuedoexplicar", "tizianoferro"),
         ("alucinado", "tizianoferro"), ("hacecalorremix", "sferaebbasta"),
+        ("echamelaculpa", "luisfonsi"), ("oyecomova", "santana"), ("corazonespinado", "santana"),
+        ("veneciasintiquecesttristevenise", "charlesaznavour"),
     ), "es"),
+    ("boywithluv", "bts"): "ko", ("2cb", "luciano"): "de",
 }  # fmt: skip
 # Recordings that are not the song as people know it, beyond those nobody wants anywhere.
 _ODD_VERSIONS = re.compile(r"\ba ?capp?ella\b|\bmash-?up\b|\bnon[ -]?stop\b.*\bremix\b", re.I)
 _LANGUAGE_BY_NOTE = (
+    *(
+        (re.compile(rf"\b{name}\s+ver(?:sion\b|\.)", re.I), code)
+        for code, name in LANGUAGES.items()
+    ),
     (re.compile(r"\btamil\b", re.I), "ta"),
     (re.compile(r"\btelugu\b", re.I), "te"),
 )
@@ -269,11 +285,11 @@ def judge(row: dict[str, str]) -> tuple[Candidate | None, str]:
     """A row as a candidate, or None with the reason it is left out."""
     title, artist = row["title"].strip(), row["artist"].strip()
     video_id = row.get("video_id", "").strip() or None
-    if not title or not artist or "\ufffd" in title + artist:
+    if not title or plain(artist) in NO_ARTISTS or "\ufffd" in title + artist:
         return None, "without a title or artist"
     if video_id is not None and not is_video_id(video_id):
         return None, "with a malformed video id"
-    kind = unwanted_kind(title, artist)
+    kind = "by hand" if song_id(title, artist) in LEFT_OUT else unwanted_kind(title, artist)
     if kind and not (video_id and kind == "cover"):
         return None, kind
     if _ODD_VERSIONS.search(title):
@@ -294,9 +310,13 @@ def judge(row: dict[str, str]) -> tuple[Candidate | None, str]:
         return None, "failed figures"
     if _number(row["speechiness"]) > SPOKEN_WORD and video_id is None:
         return None, "spoken word"
+    genre = GENRES.get(song_id(title, artist)) or genre_family(row["genres"])
+    played = genre == "classical" and _number(row.get("instrumentalness", "")) > SUNG
+    wordless = played or song_id(title, artist) in WORDLESS
     language = _language(row, video_id)
     if language not in LANGUAGES:
         return None, "unknown language"
+    language = "" if wordless else language
     year = _number(row["year"])
     shown = shown_title(title)
     identifier = song_id(shown, artist)
@@ -305,6 +325,7 @@ def judge(row: dict[str, str]) -> tuple[Candidate | None, str]:
     known = _known().get(identifier)
     if known and math.isnan(year):
         year = _number(known["year"])
+    year = YEARS.get(identifier, year)
     video_id = video_id or (known["video_id"] if known else "") or None
     song = Song(
         id=identifier,
@@ -312,7 +333,7 @@ def judge(row: dict[str, str]) -> tuple[Candidate | None, str]:
         artist=artist,
         year=None if math.isnan(year) else int(year),
         language=language,
-        genre=genre_family(row["genres"]),
+        genre=genre,
         valence=valence,
         energy=energy,
         danceability=_number(row["danceability"]),

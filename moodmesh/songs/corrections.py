@@ -1,4 +1,5 @@
-"""Figures of well-known songs that anyone who knows them hears to be wrong, set by ear.
+"""Figures of well-known songs that anyone who knows them hears to be wrong, set by ear; then the
+years, genres and covers that were found to be wrong.
 
 Found by reading the most streamed songs of the corners and sides of the plane: 'Seven Nation
 Army' among the slow and tender, 'Just the Way You Are' among the fierce, 'Party Rock Anthem' and
@@ -215,3 +216,41 @@ _BY_EAR = {
     ("Waiting All Night", "Rudimental"): (0.52, 0.86),
 }
 CORRECTIONS = {song_id(*song): figures for song, figures in _BY_EAR.items()}
+
+_YEARS = {  # the table has those of compilations
+    ("ABC", "The Jackson 5"): 1970,
+    ("You Should Be Dancing", "Bee Gees"): 1976,
+}
+YEARS = {song_id(*song): year for song, year in _YEARS.items()}
+GENRES = {
+    song_id(*song): genre
+    for song, genre in {
+        # The singers share their names with a metal band and a tenor.
+        ("Muqabala Muqabala", "Mano"): "indian film",
+        ("2CB", "Luciano"): "hip-hop",
+    }.items()
+}
+LEFT_OUT = frozenset(
+    song_id(*song)
+    for song in (
+        # Covers that do not say so: Kelly Clarkson's song, and Snow Patrol's.
+        ("Already Gone", "Sleeping At Last"),
+        ("Chasing Cars", "Sleeping At Last"),
+        # There under another name.
+        (
+            "Vivaldi: The Four Seasons, Violin Concerto in G Minor, Op. 8 No. 2, RV 315 "
+            '"Summer": III. Presto',
+            "Antonio Vivaldi",
+        ),
+        ("The Four Seasons - Summer in G Minor, RV. 315: III. Presto", "Antonio Vivaldi"),
+        (
+            "Unaccompanied Cello Suite No. 1 in G major, BWV 1007: I. Prélude",
+            "Johann Sebastian Bach",
+        ),
+    )
+)
+# Not sung, whatever the figures and genres say.
+WORDLESS = frozenset(
+    song_id(*song)
+    for song in (("A Town with an Ocean View", "Joe Hisaishi"), ("snowfall", "Øneheart"))
+)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from moodmesh.songs.catalogue import Catalogue
 from moodmesh.songs.history import Heard
-from moodmesh.songs.recommend import Recommendation
+from moodmesh.songs.recommend import NEAREST, Recommendation
 
 # What an event says about the song, on [0, 1], and how much it counts. A like is a deliberate
 # act, an end may have gone unheard; a late skip is half a success.
@@ -144,8 +144,9 @@ class Learner:
         """The same queue, its songs' reasons told from the listener's past where it is clear."""
         told = []
         for one in recommendations:
-            reason = self.reason(one.song.id) if one.step and not one.on_way else None
-            sound = one.why.split(",", 1)[0]
+            sound, _, why = one.why.partition(", ")
+            tells = one.step and not one.on_way and why != NEAREST
+            reason = self.reason(one.song.id) if tells else None
             told.append(replace(one, why=f"{sound}, {reason}") if reason else one)
         return told
 

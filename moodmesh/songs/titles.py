@@ -19,7 +19,7 @@ _PRESSING = (
 )
 _NAMED_SOURCE = r"(?:from|aus|de la pel\w+|tiré de)\s+.+"
 _GUESTS = r"(?:feat\.?|ft\.?|featuring|with|con|mit|avec)\s+.+"
-_QUIET_NOTE = rf"(?:{_PRESSING}|{_NAMED_SOURCE}|{_GUESTS})"
+_QUIET_NOTE = rf"(?:{_PRESSING}(?:{_NAMED_SOURCE})?|{_NAMED_SOURCE}|{_GUESTS})"
 _QUIET_SUFFIX = re.compile(rf"\s+[-–]\s+{_QUIET_NOTE}$", re.IGNORECASE)
 _QUIET_BRACKET = re.compile(rf"\s*[\(\[]{_QUIET_NOTE}[\)\]]", re.IGNORECASE)
 _BRACKETS = re.compile(r"[\(\[][^\(\)\[\]]*[\)\]]")
@@ -44,7 +44,7 @@ _LIVE = re.compile(
     r"[-–(\[]\s*[^-–()]*\b(live|unplugged|acoustic|en vivo|demo|session)\b", re.IGNORECASE
 )
 _HOLIDAY = re.compile(
-    r"christmas|\bxmas\b|\bsanta\b|jingle|\bnoel\b|noël|navidad|weihnacht|\bnatal\b|natale|"
+    r"christmas|kalikimaka|\bxmas\b|\bsanta\b|jingle|\bnoel\b|noël|navidad|weihnacht|\bnatal\b|natale|"
     r"winter wonderland|sleigh|mistletoe|reindeer|rudolph|let it snow|silent night|holy night|"
     r"deck the hall|drummer boy|auld lang|snowman|frosty|herald angels|joy to the world|"
     r"most wonderful time|eggnog|12 days of|god rest (ye|you) merry|silver bells|"
