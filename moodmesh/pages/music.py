@@ -21,6 +21,8 @@ from moodmesh.songs.ownlist import SOURCE as OWN_LIST
 from moodmesh.songs.ownlist import add_own_songs, forget_own_songs, read_own_list
 from moodmesh.songs.recommend import MODES, Recommendation, introduction
 
+# Where the journal is, which what happens in the player is written into.
+JOURNAL = "journal"
 # How often the queue looks for a changed mood.
 FOLLOW_SECONDS = 1.0
 # How often the first mood of a face is looked for, which the listener waits for.
@@ -38,6 +40,9 @@ LARGEST_LIST_MB = 50
 def pace(visitor: Session) -> float | None:
     """How often what follows the mood is drawn anew: never without a camera."""
     return FOLLOW_SECONDS if visitor.camera is Camera.ON else None
+
+
+JOURNAL = "journal"
 
 
 def draw(visitor: Session, *, at_home: bool) -> None:
@@ -114,6 +119,8 @@ def _player_and_queue(visitor: Session, at_home: bool) -> None:
                 duration_s=event.duration_s,
                 last=event.last,
             )
+    if state.events and st.session_state.get("drawn_page") == JOURNAL:
+        st.rerun()  # it was drawn before these were written into it
     if _shown(listening) != before:
         _again(visitor, at_home)
 

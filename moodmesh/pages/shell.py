@@ -23,7 +23,7 @@ def run() -> None:
         st.Page(listen.page, title="Listen", url_path="listen", default=True),
         st.Page(teach.page, title="Teach", url_path="teach"),
         st.Page(model.page, title="Model", url_path="model"),
-        st.Page(journal.page, title="Journal", url_path="journal"),
+        st.Page(journal.page, title="Journal", url_path=music.JOURNAL),
         st.Page(privacy.page, title="Privacy", url_path="privacy"),
     ]
     chosen = st.navigation(pages, position="hidden")
