@@ -9,7 +9,7 @@ import pytest
 
 from moodmesh.songs.catalogue import Catalogue, load
 from moodmesh.songs.history import Heard
-from moodmesh.songs.learning import Learner
+from moodmesh.songs.learning import ARTIST_SHRINKAGE, Learner
 from moodmesh.songs.recommend import recommend
 
 
@@ -38,6 +38,29 @@ def test_a_newcomer_gets_the_plain_recommender(catalogue: Catalogue) -> None:
     assert plain == learnt
     learner.learn([heard("unknown song", "liked"), heard(catalogue.songs[0].id, "playing")])
     assert not learner.preference(0.8, 0.5).any()
+
+
+def test_what_is_expected_follows_from_the_regression(catalogue: Catalogue) -> None:
+    chance = np.random.default_rng(4)
+    rows = chance.choice(len(catalogue), 300, replace=False)
+    moods = chance.uniform(-1, 1, (300, 2))
+    learner = Learner(catalogue)
+    learner.learn(
+        heard(catalogue.songs[row].id, "liked" if n % 3 else "skipped_early", *moods[n])
+        for n, row in enumerate(rows)
+    )
+    weights = learner._posterior()
+    direct = learner._design(rows, moods) @ weights - weights[-1]
+    told = [learner._expected(*mood)[row] for row, mood in zip(rows, moods, strict=True)]
+    assert told == pytest.approx(direct, abs=1e-5)
+    reward = np.where(np.arange(300) % 3, 1.0, 0.0) - 0.5
+    count = np.where(np.arange(300) % 3, 2.0, 1.0)
+    left = reward - learner._design(rows, moods) @ weights
+    artist = learner._artist_of[rows]
+    for one in set(artist[:20]):
+        mine = artist == one
+        shrunk = (left * count)[mine].sum() / (count[mine].sum() + ARTIST_SHRINKAGE)
+        assert learner._artist_effect()[one] == pytest.approx(shrunk, abs=1e-5)
 
 
 def test_one_event_moves_little(catalogue: Catalogue) -> None:
