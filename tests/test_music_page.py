@@ -177,3 +177,46 @@ def test_that_no_songs_may_be_looked_up_is_said(monkeypatch: pytest.MonkeyPatch)
     app = AppTest.from_function(page).run(timeout=60)
     assert not app.exception
     assert app.button[0].disabled and "turned off here" in app.caption[0].value
+
+
+def test_the_page_offers_languages_with_enough_songs_and_keeps_the_chosen() -> None:
+    def page() -> None:
+        from moodmesh.pages import music, session
+        from moodmesh.songs.catalogue import Filters
+
+        music._filters(Filters(languages=("zh",)), session.current().listening.catalogue)
+
+    app = AppTest.from_function(page).run(timeout=60)
+    assert not app.exception
+    options, chosen = app.multiselect[0].options, app.multiselect[0].value
+    assert "English" in options and "Dutch" not in options
+    assert "Chinese" in options and chosen == ["zh"]
+
+
+def test_a_queue_of_what_comes_nearest_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    leads: list[str] = []
+
+    class State:
+        current, events = None, ()
+
+    def drawn(items: object, *, lead: str, **_: object) -> State:
+        leads.append(lead)
+        return State()
+
+    def page(code: str) -> None:
+        from moodmesh.mood import chosen
+        from moodmesh.pages import music, session
+        from moodmesh.songs.catalogue import Filters
+
+        visitor = session.current()
+        visitor.listening.choose_filters(Filters(languages=(code,)))
+        visitor.listening.follow(chosen("happy"))
+        music._player_and_queue(visitor, False)
+
+    monkeypatch.setattr(music, "player", drawn)
+    for code in ("en", "zh"):
+        assert not AppTest.from_function(page, args=(code,)).run(timeout=60).exception
+    assert leads == [
+        "Bright music for a bright face",
+        "Few songs here are like that: these come nearest",
+    ]
