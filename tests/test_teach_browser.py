@@ -67,6 +67,7 @@ def record(page: Any, label: str) -> None:
     page.get_by_role("button", name="Record 5 seconds").click()  # waits until it is enabled
     page.get_by_role("heading", name="Get ready").wait_for()
     page.get_by_role("heading", name="Hold it").wait_for()
+    page.screenshot(path=browser.ARTEFACTS / f"teach_recording_{label}.png")
     page.get_by_text(f"samples of '{label}' kept").wait_for()
 
 
@@ -94,13 +95,23 @@ def test_two_expressions_are_taught_and_used(server: str, home: Path) -> None:
         assert sorted(take.label for take in stored) == ["happy", "wow"] and not problems
         assert all(len(take) >= 10 for take in stored)
 
+        # A second take of each, so that both can be judged by a model that learned without one.
+        second = [
+            takes.write(warped_face.take(name, label, seconds=1.5, seed=7), home / "takes")
+            for name, label in (("happy", "happy"), ("surprise", "wow"))
+        ]
         page.get_by_role("button", name="Train my model").click()
         page.get_by_role("button", name="Cancel").wait_for()
         screenshot(page, "3_training")
         page.get_by_text(re.compile("^Your model is trained")).wait_for(timeout=TRAINING_MS)
         assert bundle.read(home / "personal").labels == ("happy", "wow")
         page.locator('.mm-versus [data-part="right-says"]', has_text="wow").wait_for()
+        page.get_by_text("Before: general model").wait_for()
+        page.get_by_text("After: your model").wait_for()
+        page.get_by_text("What it mixes up").wait_for()
         screenshot(page, "4_try")
+        for path in second:
+            path.unlink()
         page.get_by_role("button", name="Use my model").click()
         page.get_by_text("The live page uses your model").wait_for()
 
