@@ -24,7 +24,7 @@ from moodmesh.holistic_features import holistic_vector
 
 Source = Literal["landmarks", "cnn", "ensemble"]
 
-# How old the image network's word on a video may be: four looks a second cost a core about 5%.
+# How old the image network's word on a video may be: four looks a second cost a core about 6%.
 LOOK_AGAIN_S = 0.25
 # For a bundle whose evaluation fitted none.
 SURE = 0.5
