@@ -349,15 +349,45 @@ def _trails(edges: np.ndarray) -> list[np.ndarray]:
     return trails
 
 
+def _joined(trails: list[np.ndarray], edges: np.ndarray) -> np.ndarray:
+    """All trails as one, int (n,): from the end of one to the next the shortest way along edges."""
+    near: dict[int, list[int]] = {}
+    for one, other in edges.tolist():
+        near.setdefault(one, []).append(other)
+        near.setdefault(other, []).append(one)
+    left = [trail.tolist() for trail in trails]
+    line: list[int] = left.pop(0)
+    while left:
+        ends = {end: trail for trail in left for end in (trail[0], trail[-1])}
+        came = {line[-1]: line[-1]}  # point -> the one before it
+        places = [line[-1]]
+        for place in places:  # breadth first
+            if place in ends:
+                break
+            fresh = [point for point in near[place] if point not in came]
+            came |= dict.fromkeys(fresh, place)
+            places += fresh
+        way = [place]
+        while came[way[-1]] != way[-1]:
+            way.append(came[way[-1]])
+        trail = ends[place]
+        left.remove(trail)
+        line += way[-2::-1] + (trail if trail[0] == place else trail[::-1])[1:]
+    return np.array(line)
+
+
 @cache
 def _mesh_lines() -> dict[str, tuple[np.ndarray, list[slice]]]:
     """:func:`connections` as :func:`_trails`: a tenth of the lines, drawn in half the time.
 
-    All lines of a part in a row, int (n,), and where each of them stands in it.
+    All lines of a part in a row, int (n,), and where each of them stands in it. The tessellation
+    is one line, which goes some edges twice: handing over each of many lines takes longer.
     """
     lines = {}
     for part, edges in connections().items():
         trails = _trails(edges)
+        if part == "tessellation":
+            trails = [_joined(trails, edges)]
         ends = np.cumsum([len(trail) for trail in trails]).tolist()
         places = [slice(a, b) for a, b in zip([0, *ends], ends, strict=False)]
         lines[part] = np.concatenate(trails), places

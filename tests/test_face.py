@@ -193,7 +193,7 @@ def test_finding_a_face_loads_no_tensorflow() -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
-def test_the_mesh_is_drawn_along_every_edge_once() -> None:
+def test_the_mesh_is_drawn_along_every_edge_and_nowhere_else() -> None:
     for part, edges in connections().items():
         order, places = _mesh_lines()[part]
         drawn = [
@@ -201,4 +201,8 @@ def test_the_mesh_is_drawn_along_every_edge_once() -> None:
             for run in (order[place] for place in places)
             for pair in zip(run[:-1].tolist(), run[1:].tolist(), strict=True)
         ]
-        assert sorted(drawn) == sorted(tuple(sorted(edge)) for edge in edges.tolist()), part
+        expected = [tuple(sorted(edge)) for edge in edges.tolist()]
+        if part == "tessellation":  # one line, which may go an edge twice
+            assert len(places) == 1 and len(drawn) < 1.2 * len(expected)
+            drawn = list(set(drawn))
+        assert sorted(drawn) == sorted(expected), part

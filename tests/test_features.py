@@ -11,6 +11,7 @@ from moodmesh.features import (
     FEATURES,
     MIRRORED_BLENDSHAPES,
     MIRRORED_LANDMARKS,
+    _rotation,
     feature_vector,
     feature_vectors,
     mirror,
@@ -122,3 +123,20 @@ def test_landmarks_that_all_coincide_give_finite_numbers() -> None:
         np.full((1, 478, 3), 0.5, np.float32), np.zeros((1, 52), np.float32), np.array([640, 480])
     )
     assert np.isfinite(features).all()
+
+
+@pytest.mark.parametrize("flip", [1, -1])
+def test_the_rotation_is_the_nearest_one_even_of_a_mirrored_or_flat_face(
+    happy_face: Face, flip: int
+) -> None:
+    """Against singular values, the textbook's way (Kabsch 1976)."""
+    random = np.random.default_rng(0)
+    matrices = [random.normal(size=(3, 3)) for _ in range(50)]
+    matrices += [np.diag([1.0, 1.0, 1e-9]), np.diag([5.0, 2.0, 0.0]), np.eye(3) * 1e-4]
+    for matrix in matrices:
+        matrix = matrix * [1, 1, flip]
+        u, _, vt = np.linalg.svd(matrix)
+        u[:, 2] *= np.sign(np.linalg.det(u @ vt))
+        found = np.reshape(_rotation(matrix.tolist()), (3, 3))
+        np.testing.assert_allclose(found, u @ vt, atol=1e-7)
+        assert np.linalg.det(found) == pytest.approx(1)
