@@ -6,13 +6,16 @@ import asyncio
 import threading
 import time
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+import streamlit_webrtc.component
 import streamlit_webrtc.relay
 import streamlit_webrtc.webrtc
-from aiortc import MediaStreamTrack
+from aiortc import MediaStreamTrack, RTCSessionDescription
+from streamlit_webrtc.component import WebRtcStreamerContext, WebRtcStreamerState
 
 from moodmesh import tracks
 from moodmesh.tracks import NewestRelay, WaitlessTrack
@@ -101,9 +104,51 @@ def test_a_track_that_had_no_frame_can_be_stopped() -> None:
     assert asyncio.run(stopping())
 
 
+class Answering:
+    """A worker that answers one offer."""
+
+    def __init__(self) -> None:
+        self.offer = ""
+        self.stopped = False
+
+    def process_offer(self, sdp: str, type_: str, timeout: float) -> None:
+        self.offer = sdp
+
+    @property
+    def local_description(self) -> RTCSessionDescription:
+        return RTCSessionDescription(f"answer to {self.offer}", "answer")
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+def test_the_newest_offer_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser that starts a second connection waits for that one's answer."""
+    monkeypatch.setattr(streamlit_webrtc.component, "rerun", lambda: None)
+    context: Any = WebRtcStreamerContext(None, WebRtcStreamerState(False, True))
+    made: list[Answering] = []
+
+    def make_worker() -> Answering:
+        made.append(Answering())
+        return made[-1]
+
+    for offer in ("first", "first", "second", "second"):
+        described = {"sdp": offer, "type": "offer"}
+        tracks.answer_newest(context, "camera", described, make_worker=make_worker)
+        assert context._sdp_answer_json is not None
+        assert f"answer to {offer}" in context._sdp_answer_json
+        assert context.state.signalling
+    assert [(worker.offer, worker.stopped) for worker in made] == [
+        ("first", True),
+        ("second", False),
+    ]
+
+
 def test_the_web_page_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streamlit_webrtc.relay, "MediaRelay", None)
     monkeypatch.setattr(streamlit_webrtc.webrtc, "AsyncVideoProcessTrack", None)
+    monkeypatch.setattr(streamlit_webrtc.component, "_handle_worker_lifecycle", None)
     tracks.install()
     assert streamlit_webrtc.relay.MediaRelay is NewestRelay
     assert streamlit_webrtc.webrtc.AsyncVideoProcessTrack is WaitlessTrack
+    assert streamlit_webrtc.component._handle_worker_lifecycle is tracks.answer_newest
