@@ -105,6 +105,14 @@ def landmarker_threads(pid: int) -> int:
     return sum(name.read_text().startswith("drishti") for name in names)
 
 
+def wait_for_no_landmarker(pid: int) -> None:
+    """Returns when the server has let go of all cameras."""
+    deadline = time.monotonic() + 20
+    while landmarker_threads(pid):
+        assert time.monotonic() < deadline, "the landmarker outlived the camera"
+        time.sleep(0.2)
+
+
 # The share of the video's pixels that are as green-blue as the mesh: 0.9% of a frame with it,
 # 0.07% after the worst of video compression, none at all of the clip's own pixels.
 MESH_SHARE = """video => {
@@ -170,11 +178,26 @@ def test_mesh_bars_and_songs_follow_the_face(visit: Visit, server: tuple[str, in
 
     page.get_by_role("button", name="Turn off camera").click()
     page.get_by_role("button", name="Turn on camera").wait_for()
-    deadline = time.monotonic() + 20
-    while landmarker_threads(pid):
-        assert time.monotonic() < deadline, "the landmarker outlived the camera"
-        page.wait_for_timeout(200)
+    wait_for_no_landmarker(pid)
     assert page.evaluate("stub.sounding().length") == 1  # the music goes on
+
+
+@pytest.mark.parametrize("how", ["the tab is closed", "another page is opened"])
+def test_a_camera_that_nobody_looks_at_is_let_go(
+    visit: Visit, server: tuple[str, int], how: str
+) -> None:
+    page = visit()
+    turn_on(page)
+    assert landmarker_threads(server[1]) > 0
+    if how == "the tab is closed":
+        page.close()
+        wait_for_no_landmarker(server[1])
+    else:
+        page.get_by_role("link", name="Journal").click()
+        page.get_by_role("heading", name="Journal").wait_for()
+        wait_for_no_landmarker(server[1])
+        page.get_by_role("link", name="Listen").click()  # and comes back by itself
+        page.wait_for_selector('.mm-look[data-state="seen"]')
 
 
 def test_a_phone_in_the_dark_has_the_player_at_its_foot(visit: Visit) -> None:
