@@ -48,6 +48,8 @@ def main() -> None:
         port = browser.free_port()
         places = ("XDG_DATA_HOME", "XDG_CACHE_HOME", "MOODMESH_TAKES", "MOODMESH_PERSONAL")
         home = {place: str(folder / place.lower()) for place in places}
+        # Who has just left holds a place for some seconds: here nobody waits for it.
+        home["MOODMESH_LIVE_SESSIONS"] = "99"
         command = ["app.py", "--port", str(port), "--no-browser"]
         address, _ = stack.enter_context(browser.serving(command, port, home))
         chromium = stack.enter_context(browser.launched(clip))
