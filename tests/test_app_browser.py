@@ -182,24 +182,6 @@ def test_mesh_bars_and_songs_follow_the_face(visit: Visit, server: tuple[str, in
     assert page.evaluate("stub.sounding().length") == 1  # the music goes on
 
 
-@pytest.mark.parametrize("how", ["the tab is closed", "another page is opened"])
-def test_a_camera_that_nobody_looks_at_is_let_go(
-    visit: Visit, server: tuple[str, int], how: str
-) -> None:
-    page = visit()
-    turn_on(page)
-    assert landmarker_threads(server[1]) > 0
-    if how == "the tab is closed":
-        page.close()
-        wait_for_no_landmarker(server[1])
-    else:
-        page.get_by_role("link", name="Journal").click()
-        page.get_by_role("heading", name="Journal").wait_for()
-        wait_for_no_landmarker(server[1])
-        page.get_by_role("link", name="Listen").click()  # and comes back by itself
-        page.wait_for_selector('.mm-look[data-state="seen"]')
-
-
 def test_a_phone_in_the_dark_has_the_player_at_its_foot(visit: Visit) -> None:
     page = visit(
         viewport=PHONE, color_scheme="dark", device_scale_factor=2, is_mobile=True, has_touch=True
