@@ -330,12 +330,18 @@ def parts() -> dict[str, np.ndarray]:
     }
 
 
-def _trails(edges: np.ndarray) -> list[np.ndarray]:
-    """The edges as few long lines, each a run of landmark indices: every edge is in one, once."""
+def _neighbours(edges: np.ndarray) -> dict[int, list[int]]:
+    """The points that edges lead to from each point."""
     near: dict[int, list[int]] = {}
     for one, other in edges.tolist():
         near.setdefault(one, []).append(other)
         near.setdefault(other, []).append(one)
+    return near
+
+
+def _trails(edges: np.ndarray) -> list[np.ndarray]:
+    """The edges as few long lines, each a run of landmark indices: every edge is in one, once."""
+    near = _neighbours(edges)
     trails = []
     # A line that begins where an odd number of edges meet uses up the most of them.
     for start in sorted(near, key=lambda point: len(near[point]) % 2 == 0):
@@ -351,10 +357,7 @@ def _trails(edges: np.ndarray) -> list[np.ndarray]:
 
 def _joined(trails: list[np.ndarray], edges: np.ndarray) -> np.ndarray:
     """All trails as one, int (n,): from the end of one to the next the shortest way along edges."""
-    near: dict[int, list[int]] = {}
-    for one, other in edges.tolist():
-        near.setdefault(one, []).append(other)
-        near.setdefault(other, []).append(one)
+    near = _neighbours(edges)
     left = [trail.tolist() for trail in trails]
     line: list[int] = left.pop(0)
     while left:

@@ -118,13 +118,14 @@ class Stored:
 def stored(person: Person) -> Stored:
     """What is stored of this person right now."""
     listed = takes.paths(person.takes)
-    files = [path for path in takes.everything(person.takes) if not path.is_symlink()]
+    everything = takes.everything(person.takes)
+    files = [path for path in everything if not path.is_symlink()]
     model = [path for path in person.model.glob("*") if path.is_file()]
     songs = [person.songs] if person.songs.is_file() else []
     history = session.history()
     return Stored(
         len(listed),
-        len(takes.everything(person.takes)) - len(listed),
+        len(everything) - len(listed),
         bool(model),
         bool(songs),
         len(history.events()) + len(history.moods()),
