@@ -6,13 +6,18 @@ import.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from moodmesh.training import tfjs
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -74,23 +79,51 @@ def test_other_recognition_weights_are_refused_by_name(tmp_path):
         import sys
         from pathlib import Path
         from moodmesh.errors import UserError
-        from moodmesh.training import recognition
+        from moodmesh.training import faceres, recognition
 
         folder = Path(sys.argv[1])
         for content in (None, b"other"):
             if content is not None:
                 (folder / "face_recognition_model.bin").write_bytes(content)
                 (folder / "face_recognition_model-weights_manifest.json").write_text("[]")
-            try:
-                recognition.recognition_weights(folder)
-            except UserError as error:
-                print(error)
+                (folder / "faceres.bin").write_bytes(content)
+                (folder / "faceres.json").write_text('{"weightsManifest": []}')
+            for branch in (recognition.branch, faceres.branch):
+                try:
+                    branch(folder)
+                except UserError as error:
+                    print(error)
         """,
         tmp_path,
     )
-    missing, other = output.splitlines()
-    assert "npm pack @vladmandic/face-api" in missing
-    assert "is not the one of @vladmandic/face-api 1.7.15" in other
+    lines = output.splitlines()
+    assert "npm pack @vladmandic/face-api@1.7.15" in lines[0]
+    assert "npm pack @vladmandic/human@3.3.6" in lines[1]
+    assert "is not the one of @vladmandic/face-api@1.7.15" in lines[2]
+    assert "is not the one of @vladmandic/human@3.3.6" in lines[3]
+
+
+def test_weights_are_read_as_they_were_packed(tmp_path):
+    halves, bytes_ = np.array([0.5, -2, 3], np.float16), np.array([[0, 255]], np.uint8)
+    singles = np.array([1e-7], np.float32)
+    raw = halves.tobytes() + bytes_.tobytes() + singles.tobytes()
+    (tmp_path / "net.bin").write_bytes(raw)
+    parts = [
+        {"name": "a", "shape": [3], "dtype": "float32", "quantization": {"dtype": "float16"}},
+        {
+            "name": "b",
+            "shape": [1, 2],
+            "dtype": "float32",
+            "quantization": {"dtype": "uint8", "scale": 0.1, "min": -1.0},
+        },
+        {"name": "c", "shape": [], "dtype": "float32"},
+    ]
+    (tmp_path / "net.json").write_text(json.dumps([{"weights": parts}]))
+    digest = hashlib.sha256(raw).hexdigest()
+    arrays = tfjs.read_weights(tmp_path, "net.bin", "net.json", digest, "a package")
+    assert arrays["a"].tolist() == [0.5, -2, 3]
+    assert arrays["b"] == pytest.approx(np.array([[-1, 24.5]]))
+    assert arrays["c"].shape == () and arrays["c"] == np.float32(1e-7)
 
 
 TRAIN = """
@@ -101,7 +134,7 @@ TRAIN = """
     import numpy as np
     from moodmesh import crop, fer2013
     from moodmesh.classifier import Network
-    from moodmesh.training import branch, cnn, mesh, recognition
+    from moodmesh.training import branch, cnn, faceres, mesh, recognition
     from moodmesh.training.landmark_cache import FoundLandmarks
 
     SETTINGS = branch.Settings(
@@ -124,11 +157,34 @@ TRAIN = """
             arrays[f"{name}/scale/biases"] = rng.normal(0, 0.1, width)
         return arrays
 
+    def untrained_pairs():
+        # Of the faceres network's shapes.
+        rng = np.random.default_rng(4)
+        arrays, before = {}, 32
+        arrays["conv1/convolution/merged_input"] = rng.normal(0, 0.005, (3, 3, 3, 32))
+        arrays["conv1_bn/batchnorm_1/sub"] = np.zeros(32)
+        for number, (width, _) in enumerate(faceres.PAIRS, 1):
+            deep, flat = f"conv_dw_{number}", f"conv_pw_{number}"
+            arrays[f"{deep}/depthwise_kernel"] = rng.normal(0, 0.3, (3, 3, before, 1))
+            arrays[f"{deep}_bn/batchnorm_1/mul"] = np.full(before, 1.5)
+            spread = before**-0.5
+            kernel = rng.normal(0, spread, (1, 1, before, width))
+            arrays[f"{flat}/convolution/merged_input"] = kernel
+            for name, count in ((deep, before), (flat, width)):
+                arrays[f"{name}_bn/batchnorm_1/sub"] = rng.normal(0, 0.1, count)
+            before = width
+        return arrays
+
     def branch_of(name):
-        if name == "mesh":
-            return mesh.branch(SETTINGS)
-        recognition.recognition_weights = lambda folder: untrained_arrays()
-        return recognition.branch(Path(), SETTINGS)
+        recognition.read_weights = lambda *_: untrained_arrays()
+        faceres.read_weights = lambda *_: untrained_pairs()
+        match name:
+            case "mesh":
+                return mesh.branch(SETTINGS)
+            case "recognition":
+                return recognition.branch(Path(), SETTINGS)
+            case "faceres":
+                return faceres.branch(Path(), SETTINGS)
 
     def striped():
         rng = np.random.default_rng(0)
@@ -163,8 +219,8 @@ TRAIN = """
         folder, name = Path(sys.argv[1]), sys.argv[2]
         if sys.argv[3:] == ["killed"]:
             train(name, folder / "a", "epoch 1/")
-        resumed, unbroken = train(name, folder / "a"), train(name, folder / "b")
-        for made in (resumed, unbroken):
+        for run in sys.argv[3:] or ["a"]:
+            made = train(name, folder / run)
             print("losses", *[epoch["loss"] for epoch in made["history"]])
         network = Network(folder / "a" / "cnn.tflite")
         print("logits", *network(crop.face_crop(np.zeros((48, 48, 3), np.uint8), None)))
@@ -190,18 +246,26 @@ def _values(output: str, name: str) -> list[list[float]]:
     return [[float(value) for value in line] for line in lines]
 
 
-@pytest.mark.parametrize("branch", ["mesh", "recognition"])
-def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(tmp_path, branch):
-    killed = _train(tmp_path, branch, "killed")
+def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(tmp_path):
+    killed = _train(tmp_path, "mesh", "killed")
     assert killed.returncode == 9, killed.stderr[-3000:]
     assert "epoch 2/2" not in killed.stdout
 
-    done = _train(tmp_path, branch)
+    done = _train(tmp_path, "mesh", "a", "b")
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Going on after epoch 1" in done.stdout
     resumed, unbroken = _values(done.stdout, "losses")
     assert len(resumed) == 2
     assert resumed == pytest.approx(unbroken, rel=0.01)
+    assert len(_values(done.stdout, "logits")[0]) == 7
+    assert _values(done.stdout, "megabytes")[0][0] < 8
+
+
+@pytest.mark.parametrize("branch", ["recognition", "faceres"])
+def test_the_other_branches_train_into_files_small_enough(tmp_path, branch):
+    done = _train(tmp_path, branch)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(_values(done.stdout, "losses")[0]) == 2
     assert len(_values(done.stdout, "logits")[0]) == 7
     assert _values(done.stdout, "megabytes")[0][0] < 8
 

@@ -51,11 +51,7 @@ def draw(visitor: Session, *, at_home: bool) -> None:
     Faces made on another page, to teach one say, are no mood to follow.
     """
     every = pace(visitor) if at_home else None
-    visitor.drawing_page = True
-    try:
-        st.fragment(_player_and_queue, run_every=every)(visitor, at_home)
-    finally:
-        visitor.drawing_page = False
+    st.fragment(_player_and_queue, run_every=every)(visitor, at_home)
     if every and _waits_for_mood(visitor.listening):
         st.fragment(_first_mood, run_every=FIRST_SECONDS)(visitor)
 
@@ -122,7 +118,9 @@ def _player_and_queue(visitor: Session, at_home: bool) -> None:
     if state.events and st.session_state.get("drawn_page") == JOURNAL:
         st.rerun()  # it was drawn before these were written into it
     if _shown(listening) != before:
-        _again(visitor, at_home)
+        # The whole page, and the mood map with it. Drawing this fragment alone anew, in a run that
+        # was asked for several, now and then cost the page the buttons below the video.
+        st.rerun()
 
 
 class _Videos:
@@ -146,14 +144,6 @@ def _begin(listening: Listening) -> None:
 
 def _shown(listening: Listening) -> tuple[str | None, list[str]]:
     return listening.current, [item.song.id for item in listening.queue]
-
-
-def _again(visitor: Session, at_home: bool) -> None:
-    """Shows at once what has changed, on the mood map too; a camera redraws that by itself."""
-    if at_home and visitor.camera is not Camera.ON:
-        st.rerun()
-    if not visitor.drawing_page:  # Streamlit refuses it there
-        st.rerun(scope="fragment")
 
 
 def mood_map(visitor: Session) -> None:
@@ -189,14 +179,14 @@ def _choices(visitor: Session, videos: _Videos) -> None:
     )
     if mode and mode != listening.mode_in_use:
         listening.choose_mode(mode)
-        _again(visitor, at_home=True)
+        st.rerun()
     with row.popover("What may play", icon=":material/tune:"):
         filters = _filters(listening.filters, listening.catalogue)
     with row.popover("More songs", icon=":material/library_music:"):
         _more_songs(visitor, videos)
     if filters != listening.filters:
         listening.choose_filters(filters)
-        _again(visitor, at_home=True)
+        st.rerun()
     if not listening.queue:
         st.info("No song fits these choices. Add a language or widen the years.")
 

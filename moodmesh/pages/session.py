@@ -60,7 +60,6 @@ class Session:
     camera: Camera = Camera.OFF
     camera_mounted: bool = False
     camera_since_s: float = 0.0
-    drawing_page: bool = False
     stream: Stream | None = None
     photo: Face | None = None
     ahead: int = 0

@@ -60,7 +60,8 @@ class Branch:
     name: of its files. settings: how it is trained. lower: the frozen stages, a crop -> maps.
     build: maps' shape, and whether FER+ votes are learnt too -> the upper part, untrained.
     start: gives an upper part the pretrained weights, and its normalisations the figures of some
-    maps, float32 (n, h, w, c). old: the upper part's variables that were pretrained.
+    maps, float32 (n, h, w, c). old: the upper part's variables that were pretrained. kept_as: how
+    the maps are kept on disk; uint8 for maps of whole numbers from 0 to 255.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Branch:
     build: Callable[[tuple[int, int, int], bool], keras.Model]
     start: Callable[[keras.Model, np.ndarray], None]
     old: Callable[[keras.Model], list[keras.Variable]]
+    kept_as: str = "float16"
 
 
 def standardise(x: keras.KerasTensor, name: str, dtype: str | None = None) -> keras.KerasTensor:

@@ -3,10 +3,10 @@
     moodmesh.crop's crop -> a branch's frozen stages (maps.py makes their maps once)
         -> its upper stages, trained further, and a new head -> logits
 
-There are two branches, each a file of its own in the model: `mesh.py` grows on MediaPipe's face
-mesh network, `recognition.py` on dlib's face recognition network. `train_cnn` does it all for one
-of them and goes on from its last finished epoch after a kill. It writes a `.tflite` with float16
-weights: the crop in, logits in the order of `fer2013.LABELS` out.
+There are three branches, each a file of its own in the model: `faceres.py` grows on HSE-FaceRes,
+`recognition.py` on dlib's face recognition network, `mesh.py` on MediaPipe's face mesh network.
+`train_cnn` does it all for one of them and goes on from its last finished epoch after a kill. It
+writes a `.tflite` with float16 weights: the crop in, logits in the order of `fer2013.LABELS` out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import tensorflow as tf
 
 from moodmesh import crop, fer2013
 from moodmesh.errors import UserError
-from moodmesh.training import maps, mesh, recognition
+from moodmesh.training import faceres, maps, mesh, recognition
 from moodmesh.training.branch import Branch, Settings, copy_by_name
 from moodmesh.training.landmark_cache import FoundLandmarks, find_landmarks
 
@@ -252,7 +252,7 @@ def predict(network: keras.Model, inputs: np.ndarray, batch: int = 256) -> np.nd
 
     @tf.function(reduce_retracing=True, autograph=False)
     def forward(part: tf.Tensor) -> tf.Tensor:
-        return network(part, training=False)
+        return network(tf.cast(part, tf.float32), training=False)
 
     return np.concatenate(
         [forward(inputs[i : i + batch]).numpy() for i in range(0, len(inputs), batch)]
@@ -365,9 +365,15 @@ def train_cnn(
     frozen = as_litert(branch.lower)
     training, tests = faces.part(learned), faces.part(public)
     wanted = PLAIN | {f"variant_{seed}": (seed, False) for seed in range(1, settings.variants + 1)}
-    variants = maps.make_maps(_map_folder(cache, training, branch), frozen, training, wanted)
+    variants = maps.make_maps(
+        _map_folder(cache, training, branch), frozen, training, wanted, dtype=branch.kept_as
+    )
     public_maps = maps.make_maps(
-        _map_folder(cache, tests, branch), frozen, tests, {"plain": PLAIN["plain"]}
+        _map_folder(cache, tests, branch),
+        frozen,
+        tests,
+        {"plain": PLAIN["plain"]},
+        dtype=branch.kept_as,
     )
     examples = Examples(
         data.labels[learned],
@@ -434,12 +440,20 @@ def write_whole(path: Path, content: bytes) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `train.py cnn`."""
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, folder or zip")
-    parser.add_argument(
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
         "--recognition",
         type=Path,
         metavar="FOLDER",
         help="train the recognition branch, from the weights in package/model of "
-        "'npm pack @vladmandic/face-api@1.7.15'; without it the mesh branch is trained",
+        f"'npm pack {recognition.PACKAGE}'; without this and the next the mesh branch is trained",
+    )
+    which.add_argument(
+        "--faceres",
+        type=Path,
+        metavar="FOLDER",
+        help="train the faceres branch, from the weights in package/models of "
+        f"'npm pack {faceres.PACKAGE}'",
     )
     parser.add_argument("--ferplus", type=Path, help="fer2013new.csv of FER+: to learn from too")
     parser.add_argument(
@@ -451,7 +465,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Trains a branch of the image network and says how it gets into a model."""
-    branch = mesh.branch() if args.recognition is None else recognition.branch(args.recognition)
+    if args.recognition is not None:
+        branch = recognition.branch(args.recognition)
+    elif args.faceres is not None:
+        branch = faceres.branch(args.faceres)
+    else:
+        branch = mesh.branch()
     data = fer2013.read(args.data)
     votes = None if args.ferplus is None else fer2013.read_ferplus(args.ferplus, data)
     found = find_landmarks(data.images)

@@ -162,6 +162,12 @@ def network_crop(pictures: Pictures, index: int, job: Job) -> np.ndarray:
     return crop.mirrored(ready) if mirrored else ready
 
 
+def _kept(values: np.ndarray, dtype: str) -> np.ndarray:
+    if dtype == "uint8":
+        return np.rint(values).clip(0, 255).astype(np.uint8)
+    return values.astype(dtype)
+
+
 def _run(job: Job) -> tuple[int, np.ndarray]:
     network = _Worker.network
     feed = network.get_input_details()[0]["index"]
@@ -170,7 +176,7 @@ def _run(job: Job) -> tuple[int, np.ndarray]:
     for index in range(job.start, job.stop):
         network.set_tensor(feed, network_crop(_Worker.pictures, index, job)[None])
         network.invoke()
-        outputs.append(network.get_tensor(fetch)[0].astype(_Worker.dtype))
+        outputs.append(_kept(network.get_tensor(fetch)[0], _Worker.dtype))
     return job.start, np.stack(outputs)
 
 
@@ -205,13 +211,14 @@ def make_maps(
     pictures: Pictures,
     wanted: dict[str, tuple[int | None, bool]],
     processes: int | None = None,
+    dtype: str = "float16",
 ) -> dict[str, np.ndarray]:
-    """Maps of all pictures by name, float16 (n, height, width, channels), on disk.
+    """Maps of all pictures by name, (n, height, width, channels), on disk.
 
     Missing files are made; a file is whole or not there.
 
     network: a .tflite with one crop in and one map out.
-    wanted: name -> (seed, mirrored) as in :class:`Job`.
+    wanted: name -> (seed, mirrored) as in :class:`Job`. dtype: of the maps; uint8 rounds them.
     """
     paths = {name: folder / f"{name}.npy" for name in wanted}
     missing = [name for name, path in paths.items() if not path.is_file()]
@@ -219,7 +226,7 @@ def make_maps(
         folder.mkdir(parents=True, exist_ok=True)
         count, shape = len(pictures.images), _shape(network)
         # Asked beforehand: writing to a mapped file on a full disk kills the process.
-        needed = len(missing) * count * math.prod(shape) * np.dtype(np.float16).itemsize
+        needed = len(missing) * count * math.prod(shape) * np.dtype(dtype).itemsize
         if shutil.disk_usage(folder).free < needed:
             raise UserError(
                 f"The maps of {count} pictures need {needed / 1e9:.1f} GB in {folder}, which has "
@@ -227,9 +234,9 @@ def make_maps(
             )
         for name in missing:
             partial = paths[name].with_suffix(".part")
-            whole = np.lib.format.open_memmap(partial, "w+", np.float16, (count, *shape))
+            whole = np.lib.format.open_memmap(partial, "w+", dtype, (count, *shape))
             jobs = _jobs(count, *wanted[name])
-            done = in_processes(_run, jobs, _start, (network, pictures, "float16"), processes)
+            done = in_processes(_run, jobs, _start, (network, pictures, dtype), processes)
             for start, part in tqdm(done, desc=f"Maps {name}", total=len(jobs), unit="chunk"):
                 whole[start : start + len(part)] = part
             whole.flush()

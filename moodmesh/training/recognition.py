@@ -18,15 +18,12 @@ arXiv:1512.03385, for the blocks.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from moodmesh import crop
-from moodmesh.errors import UserError
 from moodmesh.training.branch import (
     NORM,
     Branch,
@@ -38,9 +35,11 @@ from moodmesh.training.branch import (
     set_standards,
     standardise,
 )
+from moodmesh.training.tfjs import read_weights
 
 FILE = "face_recognition_model"
 SHA256 = "b413e420d6840b2775fba32008db6f3cddb07d485967fb42cfcf379c16a8c589"
+PACKAGE = "@vladmandic/face-api@1.7.15"
 # How the network is fed: 150x150, minus the mean colour, over 256.
 SIDE = 150
 MEAN = np.array([122.782, 117.001, 104.298], np.float32)
@@ -76,36 +75,6 @@ SETTINGS = Settings(
     dropout=0.5,
     mixup=0.2,
 )
-
-
-def recognition_weights(folder: Path) -> dict[str, np.ndarray]:
-    """The pretrained arrays by name, float32.
-
-    folder: holds face_recognition_model.bin and its -weights_manifest.json. Raises UserError where
-    they are missing or others than those of the package named above.
-    """
-    try:
-        raw = (folder / f"{FILE}.bin").read_bytes()
-        manifest = json.loads((folder / f"{FILE}-weights_manifest.json").read_bytes())
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{folder} does not hold {FILE}.bin and its manifest ({error}). "
-            "Get them with 'npm pack @vladmandic/face-api@1.7.15' and give its package/model."
-        ) from error
-    if hashlib.sha256(raw).hexdigest() != SHA256:
-        raise UserError(f"{folder / FILE}.bin is not the one of @vladmandic/face-api 1.7.15.")
-    arrays, start = {}, 0
-    for part in (part for group in manifest for part in group["weights"]):
-        count = int(np.prod(part["shape"]))
-        if how := part.get("quantization"):
-            packed = np.frombuffer(raw, np.uint8, count, start)
-            values = packed * np.float32(how["scale"]) + np.float32(how["min"])
-            start += count
-        else:
-            values = np.frombuffer(raw, np.float32, count, start)
-            start += 4 * count
-        arrays[part["name"]] = values.reshape(part["shape"]).astype(np.float32)
-    return arrays
 
 
 def _block(
@@ -190,7 +159,7 @@ def build_upper(
 
 def branch(folder: Path, settings: Settings = SETTINGS) -> Branch:
     """The branch with the weights in a folder."""
-    arrays = recognition_weights(folder)
+    arrays = read_weights(folder, f"{FILE}.bin", f"{FILE}-weights_manifest.json", SHA256, PACKAGE)
 
     def start(network: keras.Model, inputs: np.ndarray) -> None:
         plain = build_upper(inputs.shape[1:], settings, normalised=False)
