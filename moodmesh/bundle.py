@@ -29,15 +29,16 @@ PERSONAL = Path(os.environ.get("MOODMESH_PERSONAL", GENERAL.with_name("personal"
 # What each kind of model reads: the feature vector's version and how many numbers it has.
 VERSIONS: dict[Kind, int] = {"face": FEATURES_VERSION, "holistic": HOLISTIC_VERSION}
 INPUTS: dict[Kind, int] = {"face": FEATURES, "holistic": HOLISTIC_FEATURES}
-# The image networks a bundle may hold: the better one, and a second voice.
-IMAGE_NETWORKS = ("cnn.tflite", "cnn_2.tflite")
+# The image networks a bundle may hold: the best one, a second and a third voice.
+IMAGE_NETWORKS = ("cnn.tflite", "cnn_2.tflite", "cnn_3.tflite")
 # What a bundle may hold; anything else is not ours.
 FILES = frozenset(
     """
-    landmarks.tflite cnn.tflite cnn_2.tflite weights.npz MODEL_CARD.md
-    history.csv history_cnn.csv history_cnn_2.csv curves.png curves_cnn.png curves_cnn_2.png
+    landmarks.tflite cnn.tflite cnn_2.tflite cnn_3.tflite weights.npz MODEL_CARD.md
+    history.csv history_cnn.csv history_cnn_2.csv history_cnn_3.csv
+    curves.png curves_cnn.png curves_cnn_2.png curves_cnn_3.png
     confusion_matrix.png reliability.png landmark_importance.csv
-    architecture.png architecture_cnn.png architecture_cnn_2.png
+    architecture.png architecture_cnn.png architecture_cnn_2.png architecture_cnn_3.png
     """.split()
 )
 # Many times the size of the largest bundle made here; beyond it a file is not a bundle's.

@@ -48,20 +48,21 @@ def test_the_report_joins_a_bundle_and_changes_nothing_else(tmp_path: Path) -> N
     general = bundle.read(bundle.GENERAL)
     names = ("landmarks.tflite", "cnn.tflite", "weights.npz")
     files = {name: general.path(name) for name in names}
-    files["cnn_2.tflite"] = files["cnn.tflite"]
-    settings = {**general.settings, "shares": [0.5, 0.5]}
+    files["cnn_2.tflite"] = files["cnn_3.tflite"] = files["cnn.tflite"]
+    settings = {**general.settings, "shares": [0.5, 0.25, 0.25]}
     model = bundle.write(tmp_path / "m", replace(general, files={}, settings=settings), files)
     images = pictures(6)
     data = fer2013.Fer2013(images, np.arange(6) % 7, np.full(6, 1), np.arange(6))
     history = tmp_path / "h.csv"
     history.write_text("epoch,loss,accuracy,val_accuracy\n1,1.5,0.4,0.5\n2,1.2,0.6,0.62\n")
-    histories = {"cnn.tflite": [history], "cnn_2.tflite": [history]}
+    histories = {"cnn.tflite": [history], "cnn_2.tflite": [history], "cnn_3.tflite": [history]}
     made = report.complete(model, data, histories, tmp_path / "cache")
     for name in files:
         assert made.files[name] == model.files[name]
     assert (made.metrics, made.settings) == (model.metrics, model.settings)
     expected = {"architecture_cnn.png", "curves_cnn.png", "history_cnn.csv"}
     expected |= {"architecture_cnn_2.png", "curves_cnn_2.png", "history_cnn_2.csv"}
+    expected |= {"architecture_cnn_3.png", "curves_cnn_3.png", "history_cnn_3.csv"}
     assert expected <= set(made.files)
     table = importance.read(made.path("landmark_importance.csv"), made.labels)
     assert table.share.max() <= 1 and table.share.shape == (478, 7)

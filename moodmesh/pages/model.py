@@ -41,6 +41,10 @@ _PICTURES = {
         "How its second voice learned",
         "Where the two lines part, it began to learn its pictures by heart.",
     ),
+    "curves_cnn_3.png": (
+        "How its third voice learned",
+        "Where the two lines part, it began to learn its pictures by heart.",
+    ),
     "reliability.png": (
         "When it says it is sure, is it right?",
         "On the dashed line, of all it was 80% sure of, 80% were right.",
@@ -55,14 +59,19 @@ _PICTURES = {
     ),
     "architecture_cnn_2.png": (
         "How its second voice is built",
-        "It grew on another network, so it is wrong about other faces; the two are averaged.",
+        "It grew on another network, so it is wrong about other faces; they are averaged.",
+    ),
+    "architecture_cnn_3.png": (
+        "How its third voice is built",
+        "It too grew on another network.",
     ),
 }
 # Rows of columns: wide pictures stand under each other, as high together as a tall one.
 _ROWS = (
     (("confusion_matrix.png",), ("curves.png", "curves_cnn.png")),
-    (("reliability.png",), ("curves_cnn_2.png",)),
-    (("architecture.png",), ("architecture_cnn.png",), ("architecture_cnn_2.png",)),
+    (("reliability.png",), ("curves_cnn_2.png", "curves_cnn_3.png")),
+    (("architecture.png",), ("architecture_cnn.png",)),
+    (("architecture_cnn_2.png",), ("architecture_cnn_3.png",)),
 )
 
 AVERAGE, CAMERA, PHOTO = "An average face", "My camera", "My photo"

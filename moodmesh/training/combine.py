@@ -86,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="FILE",
-        help="the image network, or two, the better one first; by default the model's own",
+        help="the image network, or two or three, the best one first; by default the model's own",
     )
     parser.add_argument("--model", type=Path, default=bundle.GENERAL, help="the model's folder")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where found landmarks are kept")

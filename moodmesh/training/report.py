@@ -138,10 +138,11 @@ def read_history(paths: Sequence[Path]) -> list[Row]:
 def of_image_network(network: Path, history: Sequence[Path] = ()) -> dict[str, bytes]:
     """The report's files on an image network; its curves only where there is a history.
 
-    network: cnn.tflite or cnn_2.tflite, which names the files.
+    network: one of bundle.IMAGE_NETWORKS, which names the files.
     """
     name = network.stem
-    title = "The image network" if name == "cnn" else "The second image network"
+    titles = ("The image network", "The second image network", "The third image network")
+    title = titles[bundle.IMAGE_NETWORKS.index(network.name)]
     files = {f"architecture_{name}.png": plots.architecture(title, layers_of(network))}
     if rows := read_history(history):
         files[f"history_{name}.csv"] = history_csv(rows).encode()
@@ -175,7 +176,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `train.py report`."""
     parser.add_argument("--data", type=Path, required=True, help="fer2013.csv, folder or zip")
     parser.add_argument("--model", type=Path, default=bundle.GENERAL, help="the model's folder")
-    for option, which in (("--cnn-history", "image"), ("--cnn-2-history", "second image")):
+    for option, which in (
+        ("--cnn-history", "image"),
+        ("--cnn-2-history", "second image"),
+        ("--cnn-3-history", "third image"),
+    ):
         parser.add_argument(
             option,
             type=Path,
@@ -191,9 +196,8 @@ def run(args: argparse.Namespace) -> int:
     """Makes the report's files and says where they are."""
     model = bundle.read(args.model)
     before = set(model.files)
-    histories = dict(
-        zip(bundle.IMAGE_NETWORKS, (args.cnn_history, args.cnn_2_history), strict=True)
-    )
+    given = (args.cnn_history, args.cnn_2_history, args.cnn_3_history)
+    histories = dict(zip(bundle.IMAGE_NETWORKS, given, strict=True))
     made = complete(model, fer2013.read(args.data), histories, args.cache)
     new = ", ".join(sorted(set(made.files) - before)) or "no new files, the old ones made anew"
     print(f"The report is in {made.folder}: {new}.")
