@@ -23,7 +23,7 @@ LIVE_FPS = 15
 USABLE_SHARE = 0.7
 # Pages ask every two seconds; a browser on a poor network more rarely, and one in the background
 # that has no stream yet once a minute.
-GONE_SECONDS = 20.0
+GONE_SECONDS = 10.0
 GONE_WAITING_SECONDS = 75.0
 
 _WORDS = ("One person is", "Two people are", "Three people are", "Four people are")

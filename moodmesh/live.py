@@ -86,13 +86,22 @@ Watcher = Callable[[Face | Body | None, int, float], None]
 
 
 class Stream:
-    """The frame callback of one webcam stream, with a landmarker of its own."""
+    """The frame callback of one webcam stream, with a landmarker of its own.
 
-    def __init__(self, bundle: Bundle, plays_like: dict[str, str] | None = None) -> None:
+    ended: called once with the stream when it is over, from whatever thread says so.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        plays_like: dict[str, str] | None = None,
+        ended: Callable[[Stream], None] | None = None,
+    ) -> None:
         self._lock = threading.Lock()  # guards the snapshot and the flags, never held for long
         self._working = threading.Lock()  # held while a frame is worked on
         self._snapshot = Snapshot()
         self._ended = False
+        self._tell_ended = ended
         self._watcher: Watcher | None = None
         self._plays_like = plays_like or {}
         self._tracker: FaceTracker | HolisticTracker | None = None
@@ -179,7 +188,9 @@ class Stream:
         A frame that is still being worked on frees it when done, so that this never waits.
         """
         with self._lock:
-            self._ended = True
+            first, self._ended = not self._ended, True
+        if first and self._tell_ended:
+            self._tell_ended(self)
         if self._working.acquire(blocking=False):
             try:
                 self._free()

@@ -31,6 +31,15 @@ def stream(model: Bundle) -> Iterator[Stream]:
     stream.on_ended()
 
 
+def test_a_stream_says_once_that_it_is_over(model: Bundle) -> None:
+    told: list[Stream] = []
+    stream = Stream(model, ended=told.append)
+    assert told == []
+    stream.on_ended()
+    stream.on_ended()
+    assert told == [stream]
+
+
 def frame(rgb: np.ndarray) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(rgb, format="rgb24")
 

@@ -136,12 +136,18 @@ def show(visitor: Session, looks_at: Kind = "face") -> None:
             visitor.camera_since_s = time.monotonic()
             _lose_stream(visitor)
             return
-    model = session.model_in_use(visitor)
+    model, line = session.model_in_use(visitor), _line()
+
+    def ended(stream: Stream) -> None:
+        # A closed tab asks for nothing any more: the next in line need not wait until that shows.
+        if visitor.stream in (None, stream):
+            line.leave(visitor.name)
+
     network = settings.current().network
     context = webrtc_streamer(  # type: ignore[type-var]  # it asks for recv and on_ended only
         key="camera",
         mode=WebRtcMode.SENDRECV,
-        video_processor_factory=lambda: Stream(model),
+        video_processor_factory=lambda: Stream(model, ended=ended),
         media_stream_constraints=CONSTRAINTS,
         frontend_rtc_configuration=ice.browser(network, visitor.name),
         server_rtc_configuration={"iceServers": ice.servers(network, visitor.name)},
