@@ -17,9 +17,9 @@ _STARTS = {
         "  neither had been taught expressions, both had seen far more faces than FER2013 holds.",
     ),
     3: (
-        "- The image network is three, averaged. They began as HSE-FaceRes (Savchenko 2019; three",
-        "  million faces of VGGFace2, for who they are, age and sex), as dlib's face recognition",
-        "  network (King 2017; three million pictures of faces) and as MediaPipe's face mesh",
+        "- The image network is three, averaged. They began as dlib's face recognition network",
+        "  (King 2017; three million pictures of faces), as HSE-FaceRes (Savchenko 2019; three",
+        "  million faces of VGGFace2, for who they are, age and sex) and as MediaPipe's face mesh",
         "  network: none had been taught expressions, all had seen far more faces than FER2013",
         "  holds.",
     ),
