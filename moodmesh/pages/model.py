@@ -23,6 +23,7 @@ TABLE = "landmark_importance.csv"
 SAMPLES = Path(__file__).resolve().parents[2] / "cache" / "samples.png"
 
 # File -> title, and what to see in it.
+_PARTING = "Where the two lines part, it began to learn its pictures by heart."
 _PICTURES = {
     "confusion_matrix.png": (
         "How well it reads each expression",
@@ -31,19 +32,19 @@ _PICTURES = {
     ),
     "curves.png": (
         "How the landmark network learned",
-        "Where the two lines part, it began to learn its pictures by heart.",
+        _PARTING,
     ),
     "curves_cnn.png": (
         "How the picture network learned",
-        "Where the two lines part, it began to learn its pictures by heart.",
+        _PARTING,
     ),
     "curves_cnn_2.png": (
         "How its second voice learned",
-        "Where the two lines part, it began to learn its pictures by heart.",
+        _PARTING,
     ),
     "curves_cnn_3.png": (
         "How its third voice learned",
-        "Where the two lines part, it began to learn its pictures by heart.",
+        _PARTING,
     ),
     "reliability.png": (
         "When it says it is sure, is it right?",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from moodmesh import fer2013
+from moodmesh import crop, fer2013
 
 # What a normalisation's name has after its convolution's.
 NORM = "_norm"
@@ -71,6 +71,25 @@ class Branch:
     start: Callable[[keras.Model, np.ndarray], None]
     old: Callable[[keras.Model], list[keras.Variable]]
     kept_as: str = "float16"
+
+
+def cut_out(
+    picture: keras.KerasTensor, top: int, left: int, cut: int, side: int
+) -> keras.KerasTensor:
+    """A square part of moodmesh's crop, `cut` wide, brought to side x side."""
+    rest = crop.SIDE - cut
+    part = keras.layers.Cropping2D(((top, rest - top), (left, rest - left)))(picture)
+    return keras.layers.Resizing(side, side)(part)
+
+
+def weights_of(network: keras.Model, prefixes: str | tuple[str, ...]) -> list[keras.Variable]:
+    """The trainable variables of the layers whose names begin so."""
+    return [
+        variable
+        for layer in network.layers
+        if layer.name.startswith(prefixes)
+        for variable in layer.trainable_variables
+    ]
 
 
 def standardise(x: keras.KerasTensor, name: str, dtype: str | None = None) -> keras.KerasTensor:

@@ -365,16 +365,15 @@ def train_cnn(
     frozen = as_litert(branch.lower)
     training, tests = faces.part(learned), faces.part(public)
     wanted = PLAIN | {f"variant_{seed}": (seed, False) for seed in range(1, settings.variants + 1)}
-    variants = maps.make_maps(
-        _map_folder(cache, training, branch), frozen, training, wanted, dtype=branch.kept_as
-    )
-    public_maps = maps.make_maps(
-        _map_folder(cache, tests, branch),
-        frozen,
-        tests,
-        {"plain": PLAIN["plain"]},
-        dtype=branch.kept_as,
-    )
+
+    def maps_of(
+        some: maps.Pictures, cuts: dict[str, tuple[int | None, bool]]
+    ) -> dict[str, np.ndarray]:
+        folder = _map_folder(cache, some, branch)
+        return maps.make_maps(folder, frozen, some, cuts, dtype=branch.kept_as)
+
+    variants = maps_of(training, wanted)
+    public_maps = maps_of(tests, {"plain": PLAIN["plain"]})
     examples = Examples(
         data.labels[learned],
         tuple(variants.values()),

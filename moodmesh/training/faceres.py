@@ -25,12 +25,14 @@ from moodmesh.training.branch import (
     NORM,
     Branch,
     Settings,
+    cut_out,
     dense_head,
     logits_of,
     normalise,
     set_norms,
     set_standards,
     standardise,
+    weights_of,
 )
 from moodmesh.training.tfjs import read_weights
 
@@ -113,9 +115,7 @@ def _load(network: keras.Model, arrays: dict[str, np.ndarray]) -> None:
 def build_lower(arrays: dict[str, np.ndarray]) -> keras.Model:
     """The frozen pairs: moodmesh's crop, (256, 256, 1) in [0, 1] -> (12, 12, 512) in [0, 255]."""
     picture = keras.Input((crop.SIDE, crop.SIDE, 1), name="crop")
-    rest = crop.SIDE - CUT
-    x = keras.layers.Cropping2D(((TOP, rest - TOP), (LEFT, rest - LEFT)))(picture)
-    x = keras.layers.Resizing(SIDE, SIDE)(x)
+    x = cut_out(picture, TOP, LEFT, CUT, SIDE)
     x = keras.layers.Concatenate()([x, x, x])
     x = keras.layers.Rescaling(255.0, offset=(-MEAN).tolist())(x)
     x = _convolve(x, keras.layers.Conv2D(32, 3, 2, "same", name="stem"), False)
@@ -160,20 +160,12 @@ def branch(folder: Path, settings: Settings = SETTINGS) -> Branch:
         names = ("standardised", "middle_standardised", "mean_standardised")
         set_standards(network, plain, inputs, names)
 
-    def old(network: keras.Model) -> list[keras.Variable]:
-        return [
-            variable
-            for layer in network.layers
-            if layer.name.startswith("conv_")
-            for variable in layer.trainable_variables
-        ]
-
     return Branch(
         "faceres",
         settings,
         build_lower(arrays),
         lambda shape, votes: build_upper(shape, settings, votes=votes),
         start,
-        old,
+        lambda network: weights_of(network, "conv_"),
         kept_as="uint8",
     )

@@ -24,6 +24,7 @@ from moodmesh.training.branch import (
     set_norms,
     set_standards,
     standardise,
+    weights_of,
 )
 
 # Stages up to 16x16x128 stay frozen: nine tenths of the trunk's time, and what 28,000 pictures
@@ -105,12 +106,7 @@ def build_lower(trained: keras.Model) -> keras.Model:
 
 def _old(network: keras.Model) -> list[keras.Variable]:
     sides = tuple(f"{stage.side}_" for stage in trunk.STAGES[FROZEN:USED])
-    return [
-        variable
-        for layer in network.layers
-        if layer.name.startswith(sides)
-        for variable in layer.trainable_variables
-    ]
+    return weights_of(network, sides)
 
 
 def branch(settings: Settings = SETTINGS) -> Branch:

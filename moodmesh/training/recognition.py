@@ -28,12 +28,14 @@ from moodmesh.training.branch import (
     NORM,
     Branch,
     Settings,
+    cut_out,
     dense_head,
     logits_of,
     normalise,
     set_norms,
     set_standards,
     standardise,
+    weights_of,
 )
 from moodmesh.training.tfjs import read_weights
 
@@ -125,9 +127,7 @@ def _folded(arrays: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
 def build_lower(arrays: dict[str, np.ndarray]) -> keras.Model:
     """The frozen blocks: moodmesh's crop, (256, 256, 1) in [0, 1] -> (35, 35, 32)."""
     picture = keras.Input((crop.SIDE, crop.SIDE, 1), name="crop")
-    rest = crop.SIDE - CUT
-    x = keras.layers.Cropping2D(((TOP, rest - TOP), (LEFT, rest - LEFT)))(picture)
-    x = keras.layers.Resizing(SIDE, SIDE)(x)
+    x = cut_out(picture, TOP, LEFT, CUT, SIDE)
     x = keras.layers.ReLU()(keras.layers.Conv2D(32, 7, 2, name="stem")(x))
     x = keras.layers.MaxPooling2D(3, 2)(x)
     lower = keras.Model(picture, _run(x, BLOCKS[:FROZEN])[BLOCKS[FROZEN - 1][0]], name="lower")
@@ -168,19 +168,11 @@ def branch(folder: Path, settings: Settings = SETTINGS) -> Branch:
         set_norms(network, plain, inputs)
         set_standards(network, plain, inputs, ("standardised", "mean_standardised"))
 
-    def old(network: keras.Model) -> list[keras.Variable]:
-        return [
-            variable
-            for layer in network.layers
-            if layer.name.startswith("conv")
-            for variable in layer.trainable_variables
-        ]
-
     return Branch(
         "recognition",
         settings,
         build_lower(arrays),
         lambda shape, votes: build_upper(shape, settings, votes=votes),
         start,
-        old,
+        lambda network: weights_of(network, "conv"),
     )
