@@ -10,6 +10,8 @@ import atexit
 import contextlib
 import ctypes
 import errno
+import functools
+import gc
 import os
 import shutil
 import socket
@@ -58,6 +60,19 @@ def hush() -> None:
     except OSError:
         return
     atexit.register(_last_words, filtering)
+
+
+@functools.cache
+def settle(loaded: str) -> None:
+    """Spares later garbage collections what is loaded by now; once for each name of it.
+
+    Streamlit collects all garbage after each drawing of a page or a part of it, which looks at
+    every object there is and holds up every thread: 145 ms, several times a second while a camera
+    is on, where songs, MediaPipe and Streamlit's own modules make up nearly all of them. What is
+    loaded stays anyway, so nothing is lost by never looking at it again (`gc.freeze`).
+    """
+    gc.collect()
+    gc.freeze()
 
 
 # A proxy of a kind that does not exist: libcurl gives up before it looks up a name or connects.

@@ -53,7 +53,7 @@ def player() -> None:
     """The player and its queue on Listen."""
     from moodmesh.pages import music, session
 
-    music._player_and_queue(session.current(), True)
+    music.draw(session.current(), at_home=True)
 
 
 def test_a_song_whose_only_video_does_not_play_is_looked_up(
@@ -211,7 +211,7 @@ def test_a_queue_of_what_comes_nearest_says_so(monkeypatch: pytest.MonkeyPatch) 
         visitor = session.current()
         visitor.listening.choose_filters(Filters(languages=(code,)))
         visitor.listening.follow(chosen("happy"))
-        music._player_and_queue(visitor, False)
+        music.draw(visitor, at_home=False)
 
     monkeypatch.setattr(music, "player", drawn)
     for code in ("en", "zh"):

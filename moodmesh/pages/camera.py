@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
-from moodmesh import crowd, ice, probe, settings, tracks
+from moodmesh import crowd, ice, probe, settings, system, tracks
 from moodmesh.crowd import Crowd
 from moodmesh.errors import UserError
 from moodmesh.holistic import Kind
@@ -163,6 +163,7 @@ def show(visitor: Session, looks_at: Kind = "face") -> None:
     visitor.stream = context.video_processor if wanted else None
     if visitor.stream:
         visitor.stream.look_at(looks_at)
+        system.settle("camera")  # the stream has loaded MediaPipe
     if not wanted and not context.state.playing and not context.state.signalling:
         visitor.camera = Camera.OFF
         visitor.camera_mounted = False

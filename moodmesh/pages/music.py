@@ -42,45 +42,42 @@ def pace(visitor: Session) -> float | None:
     return FOLLOW_SECONDS if visitor.camera is Camera.ON else None
 
 
-JOURNAL = "journal"
-
-
 def draw(visitor: Session, *, at_home: bool) -> None:
     """The player; on Listen (`at_home`) with its queue and choices, elsewhere in a corner.
 
     Faces made on another page, to teach one say, are no mood to follow.
     """
+    with st.container(key="choices"):  # always there: the player must keep its place
+        if at_home:
+            _begin(visitor.listening)
+            st.fragment(_choices)(visitor)
     every = pace(visitor) if at_home else None
-    st.fragment(_player_and_queue, run_every=every)(visitor, at_home)
-    if every and _waits_for_mood(visitor.listening):
-        st.fragment(_first_mood, run_every=FIRST_SECONDS)(visitor)
+    hurried = every is not None and _waits_for_mood(visitor.listening)
+    # Of its own, so that neither bars redraw it nor it the choices: the first queue for a face is
+    # waited for, and a small part of a page is painted sooner than all of it.
+    st.fragment(_player_and_queue, run_every=FIRST_SECONDS if hurried else every)(
+        visitor, at_home, hurried
+    )
 
 
 def _waits_for_mood(listening: Listening) -> bool:
     return listening.mood.label is None and listening.steering is None
 
 
-def _first_mood(visitor: Session) -> None:
-    """Draws the page anew as soon as there is a mood to follow, and with it the queue."""
-    mood = visitor.stream.snapshot.mood if visitor.stream else None
-    if mood and mood.label and _waits_for_mood(visitor.listening):
-        st.rerun()
-
-
-def _player_and_queue(visitor: Session, at_home: bool) -> None:
-    """A fragment of its own, so that bars never redraw it."""
+def _player_and_queue(visitor: Session, at_home: bool, hurried: bool) -> None:
+    """What plays and what comes next; `hurried` where it is drawn anew for a first mood."""
     listening = visitor.listening
+    if hurried and not _waits_for_mood(listening):
+        st.rerun()  # the first queue is there: from now on in its own pace
     videos = _Videos()
     listening.found, listening.refused = videos.found, videos.refused
+    mode = listening.mode_in_use
     if visitor.stream and at_home:
         mood = visitor.stream.snapshot.mood
         if mood.label:
             listening.follow(mood)
     _begin(listening)
     past, finder, checker = session.history(), session.discovery(), session.checks()
-    with st.container(key="choices"):  # always there: the player must keep its place
-        if at_home:
-            _choices(visitor, videos)
     if listening.mood.label and at_home:
         past.felt(listening.mood.label, listening.mood.valence, listening.mood.arousal)
     queue = videos.of(listening.queue)
@@ -117,9 +114,9 @@ def _player_and_queue(visitor: Session, at_home: bool) -> None:
             )
     if state.events and st.session_state.get("drawn_page") == JOURNAL:
         st.rerun()  # it was drawn before these were written into it
-    if _shown(listening) != before:
-        # The whole page, and the mood map with it. Drawing this fragment alone anew, in a run that
-        # was asked for several, now and then cost the page the buttons below the video.
+    if _shown(listening) != before or (listening.mode_in_use != mode and not hurried):
+        # The whole page, with the mood map and the choices. Drawing this fragment alone anew, in a
+        # run that was asked for several, now and then cost the page the buttons below the video.
         st.rerun()
 
 
@@ -165,8 +162,9 @@ def mood_map(visitor: Session) -> None:
         st.rerun()
 
 
-def _choices(visitor: Session, videos: _Videos) -> None:
-    listening = visitor.listening
+def _choices(visitor: Session) -> None:
+    """How the music goes on and from what it is chosen."""
+    listening, videos = visitor.listening, _Videos()
     row = st.container(horizontal=True, vertical_alignment="center")
     mode = row.segmented_control(
         "How the music goes on",

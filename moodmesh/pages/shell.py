@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from moodmesh import first_paint
+from moodmesh import first_paint, system
 from moodmesh.errors import UserError
 from moodmesh.pages import journal, listen, login, model, music, privacy, session, teach
 
@@ -56,3 +56,4 @@ def run() -> None:
             st.error(str(error))
     with beside:
         music.draw(visitor, at_home=at_home)
+    system.settle("pages")

@@ -1,0 +1,54 @@
+"""What is loaded once is not looked at by every garbage collection."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+SETTLED = """
+import gc, time, weakref
+from moodmesh import system
+
+kept = [[number] for number in range(500_000)]
+
+def seconds():
+    began = time.perf_counter()
+    gc.collect()
+    return time.perf_counter() - began
+
+class Knot:
+    def __init__(self):
+        self.itself = self
+
+before = min(seconds() for _ in range(3))
+system.settle("test")
+after = min(seconds() for _ in range(3))
+new = weakref.ref(Knot())
+gc.collect()
+print(after / before, new() is None)
+"""
+
+DRAWN = """
+import gc
+from streamlit.testing.v1 import AppTest
+
+app = AppTest.from_string("from moodmesh.pages import shell; shell.run()").run(timeout=60)
+print(len(app.exception), gc.get_freeze_count())
+"""
+
+
+def said_by(code: str) -> list[str]:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_later_collections_skip_what_is_settled_and_still_collect_the_rest() -> None:
+    share, collected = said_by(SETTLED)
+    assert float(share) < 0.25
+    assert collected == "True"
+
+
+def test_a_page_that_was_drawn_has_settled_what_it_loaded() -> None:
+    exceptions, frozen = said_by(DRAWN)
+    assert exceptions == "0"
+    assert int(frozen) > 100_000
