@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -104,6 +105,27 @@ def serving(
             process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+@contextmanager
+def asleep() -> Iterator[None]:
+    """Stops all processes of this test's browsers, as a computer does that sleeps.
+
+    Nothing may be asked of a page meanwhile.
+    """
+    processes = [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if process.name().startswith("chrom")
+    ]
+    assert processes
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
 
 
 def stub_youtube(page: Any, reachable: bool = True) -> None:

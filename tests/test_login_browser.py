@@ -16,7 +16,7 @@ import pytest
 from moodmesh import people, takes
 from moodmesh.songs.history import Heard, History
 from moodmesh.takes import Take
-from tests import browser
+from tests import browser, oidc
 
 pytestmark = browser.marks
 
@@ -32,42 +32,21 @@ def provider() -> Iterator[str]:
 @pytest.fixture
 def server(provider: str, tmp_path: Path) -> Iterator[str]:
     port = browser.free_port()
-    secrets = tmp_path / "home" / ".streamlit" / "secrets.toml"
-    secrets.parent.mkdir(parents=True)
-    secrets.write_text(
-        f"""[auth]
-        redirect_uri = "http://localhost:{port}/oauth2callback"
-        cookie_secret = "a-secret-of-a-good-length-for-a-test"
-        client_id = "moodmesh"
-        client_secret = "told-at-registration"
-        server_metadata_url = "{provider}/.well-known/openid-configuration"
-        """
-    )
-    environment = {
-        "HOME": str(tmp_path / "home"),
-        "XDG_DATA_HOME": str(tmp_path / "data"),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        people.FOLDER_VARIABLE: str(tmp_path / "people"),
-        "MOODMESH_DATABASE_URL": f"sqlite:///{tmp_path}/history.sqlite",
-    }
+    environment = oidc.secrets(tmp_path, provider, f"http://localhost:{port}")
     command = ["app.py", "--port", str(port), "--no-browser"]
     with browser.serving(command, port, environment) as (address, _):
         yield address
 
 
-def log_in(chromium: Any, address: str, path: str, name: str) -> Any:
+def visit(chromium: Any, address: str, name: str) -> Any:
     page = chromium.new_context().new_page()
     page.set_default_timeout(PATIENCE_MS)
     browser.stub_youtube(page)
-    page.goto(f"{address}/{path}")
-    page.get_by_role("heading", name="Log in to listen").wait_for()
-    assert page.get_by_role("button", name="Turn on camera").count() == 0
     if name == "alice":
+        page.goto(address)
+        page.get_by_role("heading", name="Log in to listen").wait_for()
         page.screenshot(path=browser.ARTEFACTS / "login.png")
-    page.get_by_role("button", name="Log in").click()
-    page.locator("input[name=sub]").fill(name)
-    page.get_by_role("button", name="Authorize").click()
-    page.get_by_role("button", name="Turn on camera").wait_for()
+    oidc.log_in(page, address, name)
     return page
 
 
@@ -82,7 +61,7 @@ def test_everybody_comes_to_their_own(provider: str, server: str, tmp_path: Path
 
     browser.ARTEFACTS.mkdir(exist_ok=True)
     with browser.launched() as chromium:
-        pages = {name: log_in(chromium, server, "", name) for name in ("alice", "bob")}
+        pages = {name: visit(chromium, server, name) for name in ("alice", "bob")}
         for name, page in pages.items():
             page.get_by_role("link", name="Journal").click()
             mine = "Seen by Alice" if name == "alice" else "Nothing here yet"

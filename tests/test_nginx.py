@@ -6,31 +6,17 @@ Skips plainly where nginx is not installed (sudo apt-get install nginx-light).
 from __future__ import annotations
 
 import http.client
-import os
 import re
-import shutil
 import ssl
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
-from tests import browser
+from tests import nginx
 
-# Debian puts it where only root's PATH leads.
-NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-CONFIGURATION = Path(__file__).parent.parent / "deploy" / "nginx.conf"
-DOMAIN = "moodmesh.example.org"
-
-pytestmark = pytest.mark.skipif(
-    NGINX is None and not os.environ.get("MOODMESH_NEEDS_NGINX"),
-    reason="nginx is not installed (sudo apt-get install nginx-light)",
-)
+pytestmark = nginx.mark
 
 
 class Replica(BaseHTTPRequestHandler):
@@ -58,52 +44,15 @@ def replicas() -> Iterator[list[int]]:
 
 @pytest.fixture(scope="module")
 def https(replicas: list[int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    folder = tmp_path_factory.mktemp("nginx")
-    make = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={DOMAIN}".split()
-    files = ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
-    subprocess.run([*make, *files], check=True, capture_output=True)
-    port, plain = browser.free_port(), browser.free_port()
-    site = CONFIGURATION.read_text()
-    for before, after in (
-        (":8501", f":{replicas[0]}"),
-        (":8502", f":{replicas[1]}"),
-        ("listen 443 ssl http2;", f"listen 127.0.0.1:{port} ssl http2;"),
-        ("listen 80;", f"listen 127.0.0.1:{plain};"),
-        (f"/etc/letsencrypt/live/{DOMAIN}/fullchain.pem", f"{folder}/cert.pem"),
-        (f"/etc/letsencrypt/live/{DOMAIN}/privkey.pem", f"{folder}/key.pem"),
-    ):
-        assert before in site, before
-        site = site.replace(before, after)
-    site = re.sub(r" *listen \[::\].*\n", "", site)
-    temporary = "\n".join(
-        f"{kind}_temp_path {folder}/{kind};"
-        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (folder / "nginx.conf").write_text(
-        f"daemon off; pid {folder}/pid; error_log {folder}/error.log;\n"
-        f"events {{}}\nhttp {{\n{temporary}\n{site}\n}}\n"
-    )
-    assert NGINX is not None, "nginx is not installed (sudo apt-get install nginx-light)"
-    process = subprocess.Popen([NGINX, "-c", folder / "nginx.conf", "-e", folder / "error.log"])
-    deadline = time.monotonic() + 10
-    while True:
-        with suppress(OSError):
-            ask(port)
-            break
-        log = folder / "error.log"
-        said = log.read_text() if log.exists() else ""
-        assert process.poll() is None and time.monotonic() < deadline, said
-        time.sleep(0.05)
-    yield port
-    process.terminate()
-    process.wait(10)
+    with nginx.running(tmp_path_factory.mktemp("nginx"), replicas) as port:
+        yield port
 
 
 def ask(port: int, path: str = "/", **headers: str) -> tuple[int, http.client.HTTPMessage, str]:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
-    connection.request("GET", path, headers={"Host": DOMAIN, **headers})
+    connection.request("GET", path, headers={"Host": nginx.DOMAIN, **headers})
     answer = connection.getresponse()
     text = answer.read().decode()
     connection.close()
@@ -128,7 +77,7 @@ def test_a_cookie_that_is_not_ours_is_replaced(https: int) -> None:
 
 
 def test_the_app_learns_its_name_and_of_a_websocket(https: int) -> None:
-    assert ask(https)[2].split()[1] == DOMAIN
+    assert ask(https)[2].split()[1] == nginx.DOMAIN
     status, _, text = ask(https, Upgrade="websocket", Connection="Upgrade")
     assert (status, text.split()[-1]) == (200, "upgrade")
 
