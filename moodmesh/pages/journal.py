@@ -32,7 +32,7 @@ _OUTCOMES = {"skipped": "skipped", "disliked": "not for you"}
 
 def page() -> None:
     """Draws the page."""
-    st.title("Journal")
+    st.title("Journal", anchor=False)
     history = session.history()
     history.flush()
     where = journal.zone(st.context.timezone)
@@ -49,7 +49,7 @@ def page() -> None:
         return
     chosen = _week(days, where)
     _day(chosen, where)
-    st.subheader("Keep it or clear it")
+    st.subheader("Keep it or clear it", anchor=False)
     st.markdown(_kept())
     row = st.container(horizontal=True)
     row.download_button(

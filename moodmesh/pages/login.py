@@ -19,7 +19,7 @@ def passed() -> bool:
 def _page() -> None:
     with st.container(key="login", width=480, gap="small"):
         st.html('<span class="mm-brand">moodmesh</span>')
-        st.header("Log in to listen")
+        st.header("Log in to listen", anchor=False)
         st.markdown(
             "This server is shared. What you record, your model and your journal are kept under "
             "your own login, apart from everybody else's."

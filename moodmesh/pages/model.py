@@ -81,7 +81,7 @@ AVERAGE, CAMERA, PHOTO = "An average face", "My camera", "My photo"
 def page() -> None:
     """Draws the page."""
     visitor = session.current()
-    st.title("Model")
+    st.title("Model", anchor=False)
     model = session.model_in_use(visitor)
     kind = "your personal model" if visitor.model == session.PERSONAL else "the general model"
     st.markdown(f"This is **{kind}**. It knows: {', '.join(model.labels)}.")
@@ -127,7 +127,7 @@ def _table(model: Bundle) -> tuple[Importance, bool]:
 
 
 def _map(visitor: Session, model: Bundle) -> None:
-    st.subheader("Your face, point by point")
+    st.subheader("Your face, point by point", anchor=False)
     try:
         table, own = _table(model)
     except UserError as error:
@@ -197,7 +197,7 @@ def _report(model: Bundle) -> None:
             with place:
                 for name in names:
                     title, hint = _PICTURES[name]
-                    st.subheader(title)
+                    st.subheader(title, anchor=False)
                     st.image(str(model.path(name)), width="stretch")
                     st.caption(hint)
 
@@ -205,7 +205,7 @@ def _report(model: Bundle) -> None:
 def _samples() -> None:
     """Pictures it learned from, where the user has drawn them from their own copy of the data."""
     if SAMPLES.is_file():
-        st.subheader("What it was tested on")
+        st.subheader("What it was tested on", anchor=False)
         st.image(str(SAMPLES), width="stretch")
         st.caption("Pictures of FER2013 with the mesh that was found in each, from your own copy.")
         return

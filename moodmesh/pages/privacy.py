@@ -17,7 +17,7 @@ def page() -> None:
     """Draws the page."""
     visitor = session.current()
     shared = session.asks_for_login()
-    st.title("Privacy")
+    st.title("Privacy", anchor=False)
     if shared:
         _who()
     place = "this server" if shared else "this machine"

@@ -385,7 +385,7 @@ def _save(teaching: Teaching, take: Take) -> bool:
 
 
 def _show(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
-    st.subheader("1 Show")
+    st.subheader("1 Show", anchor=False)
     # Above the cards: below them it would move away under the press when a card goes.
     with st.container(key="undo"):
         if teaching.removed:
@@ -602,7 +602,7 @@ def _sketch_person(take: Take, points: list[int]) -> list[list[float | None]]:
 
 
 def _train(teaching: Teaching, stored: dict[str, list[Path]]) -> None:
-    st.subheader("2 Train")
+    st.subheader("2 Train", anchor=False)
     # Each in a container of its own key, so that none of the other's parts linger.
     if teaching.training is not None:
         with st.container(key="training"):
@@ -726,7 +726,7 @@ def _before_and_after(figures: dict[str, Any]) -> None:
 
 
 def _try(visitor: Session) -> None:
-    st.subheader("3 Try")
+    st.subheader("3 Try", anchor=False)
     if session.has_personal():
         live = LOOK_SECONDS if visitor.camera is Camera.ON else None
         st.fragment(_versus, run_every=live)(visitor)

@@ -63,16 +63,18 @@ PAIRS = (
     (1024, 1),
 )
 # Pairs that stay as they are.
-FROZEN = 10
+FROZEN = 6
+# Pairs that the head reads: (pair, width of the new 1x1 convolution on its maps, grid's side).
+READ = ((11, 96, 4), (13, 128, 3))
 TOP_VALUE = 6.0  # of ReLU6
 # Maps are kept as 8-bit numbers: 0 to 255 stand for 0 to 6.
 STEP = TOP_VALUE / 255
 
 SETTINGS = Settings(
-    variants=3,
-    plain_share=0.4,
-    epochs=14,
-    hidden=160,
+    variants=4,
+    plain_share=0.3,
+    epochs=18,
+    hidden=192,
     dropout_in=0.3,
     dropout=0.5,
     mixup=0.2,
@@ -135,17 +137,19 @@ def build_upper(
     inputs = keras.Input(shape, name="maps")
     x = keras.layers.Rescaling(STEP)(inputs)
     maps = _run(x, FROZEN + 1, len(PAIRS), normalised)
-    middle, last = maps[11], maps[len(PAIRS)]
-    grid = keras.layers.Flatten()(keras.layers.AveragePooling2D(3)(last))
+    grids = []
+    for pair, width, side in READ:
+        x = keras.layers.Conv2D(width, 1, activation="relu", name=f"read_{pair}")(maps[pair])
+        grids.append(keras.layers.Flatten()(keras.layers.AveragePooling2D(x.shape[1] // side)(x)))
     means = [
         standardise(
-            keras.layers.GlobalAveragePooling2D(dtype="float32")(x),
-            f"{name}_standardised",
+            keras.layers.GlobalAveragePooling2D(dtype="float32")(maps[pair]),
+            f"mean_{pair}_standardised",
             "float32",
         )
-        for x, name in ((middle, "middle"), (last, "mean"))
+        for pair, _, _ in READ
     ]
-    return logits_of(inputs, [dense_head([grid], settings), *means], settings, votes)
+    return logits_of(inputs, [dense_head(grids, settings), *means], settings, votes)
 
 
 def branch(folder: Path, settings: Settings = SETTINGS) -> Branch:
@@ -156,9 +160,13 @@ def branch(folder: Path, settings: Settings = SETTINGS) -> Branch:
         plain = build_upper(inputs.shape[1:], settings, normalised=False)
         for part in (plain, network):
             _load(part, arrays)
+        for pair, _, _ in READ:
+            plain.get_layer(f"read_{pair}").set_weights(
+                network.get_layer(f"read_{pair}").get_weights()
+            )
         set_norms(network, plain, inputs)
-        names = ("standardised", "middle_standardised", "mean_standardised")
-        set_standards(network, plain, inputs, names)
+        means = tuple(f"mean_{pair}_standardised" for pair, _, _ in READ)
+        set_standards(network, plain, inputs, ("standardised", *means))
 
     return Branch(
         "faceres",
