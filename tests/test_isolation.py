@@ -137,6 +137,29 @@ def songs_i_can_hear() -> None:
     st.markdown(f"fresh: {'own-1' not in listening.freshness}")
 
 
+def test_another_window_forgets_what_was_deleted(opened: Open) -> None:
+    opened("privacy", "bob")
+    bobs = in_page("like_one").button[0].click().run()
+    opened("privacy", "alice")
+    window = in_page("like_one").button[0].click().run()
+    assert "own songs: True" in text(window) and "liked: 1" in text(window)
+    assert not in_page("delete_mine").exception
+    window.run(timeout=60)
+    assert "own songs: False" in text(window) and "liked: 0" in text(window)
+    opened("privacy", "bob")
+    bobs.run(timeout=60)
+    assert "liked: 1" in text(bobs)
+
+
+def like_one() -> None:
+    """What the window knows, and a button that likes a song."""
+    listening = session.current().listening
+    if st.button("Like"):
+        listening.liked.add("s1")
+    songs_i_can_hear()
+    st.markdown(f"liked: {len(listening.liked)}")
+
+
 STARTED: list[tuple[Path, ...]] = []
 
 

@@ -114,7 +114,6 @@ def test_what_was_deleted_is_not_in_the_next_session() -> None:
 
         if st.button("delete"):
             privacy.delete(session.current().person)
-            del st.session_state["session"]
         st.text("\n".join(s.id for s in session.current().listening.catalogue.songs))
 
     app = AppTest.from_function(page).run(timeout=60)

@@ -67,8 +67,9 @@ def _waits_for_mood(listening: Listening) -> bool:
 def _player_and_queue(visitor: Session, at_home: bool, hurried: bool) -> None:
     """What plays and what comes next; `hurried` where it is drawn anew for a first mood."""
     listening = visitor.listening
-    if hurried and not _waits_for_mood(listening):
-        st.rerun()  # the first queue is there: from now on in its own pace
+    if session.is_over(visitor) or (hurried and not _waits_for_mood(listening)):
+        # It begins anew; or the first queue is there: from now on in its own pace.
+        st.rerun()
     videos = _Videos()
     listening.found, listening.refused = videos.found, videos.refused
     mode = listening.mode_in_use

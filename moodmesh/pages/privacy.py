@@ -139,7 +139,7 @@ def delete(person: Person) -> None:
     takes.delete_all(person.takes)
     bundle.delete(person.model)
     forget_own_songs(person.songs)
-    session.forget_songs()
+    session.forget_everything(person)
 
 
 def _stored(person: Person) -> None:
@@ -185,5 +185,4 @@ def _confirm(person: Person) -> None:
         except UserError as error:
             st.error(str(error))
             return
-        del st.session_state["session"]  # it still holds songs, likes and the model
         st.rerun()

@@ -51,6 +51,7 @@ class Session:
     check_answer: what the connection check was last answered.
     photo: the face in the last photo, as points alone.
     ahead: how many wait for a live camera before this visitor; 0 where it is their turn.
+    deletions: how often this person had deleted everything when the visit began.
     """
 
     listening: Listening
@@ -66,19 +67,21 @@ class Session:
     read_uploads: set[str] = field(default_factory=set)
     notices: list[str] = field(default_factory=list)
     check_answer: dict[str, object] | None = None
+    deletions: int = 0
 
 
 def current() -> Session:
     """The session of the visitor whose page is being drawn."""
     whose = person()
     kept = st.session_state.get("session")
-    if kept is not None and kept.person != whose:
+    if kept is not None and (kept.person != whose or is_over(kept)):
         if kept.stream:
             kept.stream.on_ended()
-        st.session_state.clear()  # what another person began is not for this one
+        # What another person began is not for this one, nor what was deleted in another window.
+        st.session_state.clear()
         kept = None
     if kept is None:
-        kept = Session(_listening(), whose)
+        kept = Session(_listening(), whose, deletions=_deletions().get(whose.key, 0))
         if problem := _catalogue(whose.songs)[1]:
             kept.notices.append(problem)
         if has_personal():
@@ -86,6 +89,26 @@ def current() -> Session:
         st.session_state["session"] = kept
     assert isinstance(kept, Session)
     return kept
+
+
+@st.cache_resource(show_spinner=False)
+def _deletions() -> dict[str, int]:
+    """How often each person, by their key, has deleted everything since the server started."""
+    return {}
+
+
+def is_over(visitor: Session) -> bool:
+    """Whether everything of this person was deleted since the visit began, in another window say.
+
+    The next :func:`current` begins it anew.
+    """
+    return visitor.deletions != _deletions().get(visitor.person.key, 0)
+
+
+def forget_everything(whose: Person) -> None:
+    """Lets every open window of this person begin anew: likes and own songs are gone."""
+    forget_songs()
+    _deletions()[whose.key] = _deletions().get(whose.key, 0) + 1
 
 
 def asks_for_login() -> bool:
