@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests import browser, warped_face
+from tests.contrast import faint
 
 pytestmark = browser.marks
 
@@ -43,6 +44,7 @@ def test_who_comes_second_waits_and_gets_the_camera_without_another_press(visito
     waiting = second.get_by_role("status").filter(has_text="One person is ahead of you.")
     waiting.wait_for()
     assert second.locator(SEEN).count() == 0
+    assert faint(second) == []
     browser.ARTEFACTS.mkdir(exist_ok=True)
     second.screenshot(path=browser.ARTEFACTS / "queue-phone.png")
     first.get_by_role("button", name="Turn off camera").click()
