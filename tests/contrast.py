@@ -33,6 +33,7 @@ TEXTS = """() => {
     range.selectNodeContents(node);
     const box = range.getClientRects()[0];
     if (!box || box.width < 2 || box.height < 2) continue;
+    if (parent.getBoundingClientRect().width < 2) continue;  // for screen readers alone
     if (!parent.checkVisibility({ visibilityProperty: true })) continue;
     const hidden = [box.x + 1, box.x + box.width / 2, box.right - 1].some((x) => {
       const top = document.elementFromPoint(x, box.y + box.height / 2);
