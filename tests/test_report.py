@@ -11,7 +11,8 @@ import pytest
 
 from moodmesh import bundle, fer2013, importance
 from moodmesh.errors import UserError
-from moodmesh.training import report
+from moodmesh.training import combine, report
+from moodmesh.training.model_card import model_card
 from tests.test_training_fer2013 import pictures
 
 
@@ -66,3 +67,13 @@ def test_the_report_joins_a_bundle_and_changes_nothing_else(tmp_path: Path) -> N
     assert expected <= set(made.files)
     table = importance.read(made.path("landmark_importance.csv"), made.labels)
     assert table.share.max() <= 1 and table.share.shape == (478, 7)
+
+
+def test_the_card_says_what_each_image_network_began_as() -> None:
+    general = bundle.read(bundle.GENERAL)
+    said = combine.grown_on([Path("cache/cnn/mesh.tflite"), Path("mine.tflite")])
+    card = model_card("A model", general.trained_on | said, general.metrics)
+    assert "MediaPipe's face mesh network." in card
+    assert "dlib" not in card and "mine" not in card
+    none = model_card("A model", general.trained_on | combine.grown_on([]), general.metrics)
+    assert "seen far more faces" not in none

@@ -20,7 +20,7 @@ from moodmesh.classifier import Classifier, Combination
 from moodmesh.errors import UserError
 from moodmesh.training import calibrate, evaluate, plots
 from moodmesh.training.landmark_cache import CACHE
-from moodmesh.training.model_card import model_card
+from moodmesh.training.model_card import IMAGE_NETWORKS, model_card
 
 _TITLES = {"landmarks": "Landmark net", "cnn": "Image network", "ensemble": "Both together"}
 
@@ -108,6 +108,11 @@ def read_cnns(paths: Sequence[Path]) -> dict[str, bytes]:
     return files
 
 
+def grown_on(paths: Sequence[Path]) -> dict[str, list[str]]:
+    """What a bundle says of where its image networks began: their files are named after it."""
+    return {IMAGE_NETWORKS: [path.stem for path in paths]}
+
+
 def run(args: argparse.Namespace) -> int:
     """Combines, measures and writes the model anew."""
     model = bundle.read(args.model)
@@ -115,5 +120,6 @@ def run(args: argparse.Namespace) -> int:
     if args.cnn:
         # The old ones' drawings and curves go with them; train.py report makes the new ones'.
         files = {name: files[name] for name in files if "cnn" not in name} | read_cnns(args.cnn)
+        model = replace(model, trained_on=model.trained_on | grown_on(args.cnn))
     finish(args.model, model, files, fer2013.read(args.data), args.ferplus, args.cache)
     return 0

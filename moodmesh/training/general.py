@@ -26,7 +26,7 @@ from moodmesh.classifier import softmax
 from moodmesh.errors import UserError
 from moodmesh.features import FEATURES_VERSION, mirror
 from moodmesh.training import cluster, evaluate, networks, plots, views
-from moodmesh.training.combine import finish, read_cnns
+from moodmesh.training.combine import finish, grown_on, read_cnns
 from moodmesh.training.fit import Examples, Recipe, fit
 from moodmesh.training.history import Row, history_csv
 from moodmesh.training.landmark_cache import (
@@ -35,6 +35,7 @@ from moodmesh.training.landmark_cache import (
     find_landmarks,
     on_this_machine,
 )
+from moodmesh.training.model_card import IMAGE_NETWORKS
 from moodmesh.training.progress import Progress
 from moodmesh.training.teacher import teacher_logits
 
@@ -189,17 +190,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--progress", type=Path, metavar="FILE", help="keep the state there (JSON)")
 
 
-def _kept_files(out: Path, cnns: Sequence[Path]) -> dict[str, bytes]:
-    """What a new bundle takes over: the image network and its drawing."""
-    kept: dict[str, bytes] = {}
-    if (out / bundle.MANIFEST).is_file():
-        try:
-            old = bundle.read(out)
-        except UserError as error:
-            print(f"The model that was there is not used: {error}")
-        else:
-            kept = {n: old.path(n).read_bytes() for n in old.files if "cnn" in n}
-    return read_cnns(cnns) if cnns else kept
+def _kept(out: Path, cnns: Sequence[Path]) -> tuple[dict[str, bytes], dict[str, list[str]]]:
+    """What a new bundle takes over: the image networks and their drawings, and what is said of
+    where they began."""
+    if cnns:
+        return read_cnns(cnns), grown_on(cnns)
+    if not (out / bundle.MANIFEST).is_file():
+        return {}, {}
+    try:
+        old = bundle.read(out)
+    except UserError as error:
+        print(f"The model that was there is not used: {error}")
+        return {}, {}
+    files = {name: old.path(name).read_bytes() for name in old.files if "cnn" in name}
+    return files, {key: old.trained_on[key] for key in (IMAGE_NETWORKS,) if key in old.trained_on}
 
 
 def run(args: argparse.Namespace) -> int:
@@ -214,7 +218,7 @@ def run(args: argparse.Namespace) -> int:
     map_chunks = cluster.on_dask(args.dask) if args.dask else on_this_machine
     landmarks = evaluate.split_landmarks(data, args.cache, map_chunks)
     recipe = replace(RECIPE, epochs=args.epochs, batch=args.batch, seed=args.seed)
-    kept_files = _kept_files(args.out, args.cnn or ())
+    kept_files, began = _kept(args.out, args.cnn or ())
     training = data.split("Training")
     images = data.images[training]
     varied = [find_landmarks(views.varied(images, seed), args.cache, map_chunks) for seed in VIEWS]
@@ -258,6 +262,7 @@ def run(args: argparse.Namespace) -> int:
         trained_on={
             "data": "FER2013, Training split, without images that also stand in a test split",
             "images": learned,
+            **began,
             "features_version": FEATURES_VERSION,
             "recipe": asdict(recipe) | {"smoothing": SMOOTHING, "views": 1 + len(VIEWS)},
             "taught_by_image_network": TAUGHT if teacher is not None else 0.0,

@@ -5,30 +5,38 @@ Follows Mitchell et al. 2019, "Model cards for model reporting".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from moodmesh.fer2013 import LABELS
 
-# What the shipped model's image networks had learned before they learned expressions.
+# Where a bundle says what its image networks began as.
+IMAGE_NETWORKS = "image_networks"
+# What an image network had learned before it learned expressions, by the name of its branch.
 _STARTS = {
-    2: (
-        "- The image network is two, averaged. One began as dlib's face recognition network",
-        "  (King 2017; three million pictures of faces), one as MediaPipe's face mesh network:",
-        "  neither had been taught expressions, both had seen far more faces than FER2013 holds.",
-    ),
-    3: (
-        "- The image network is three, averaged. They began as dlib's face recognition network",
-        "  (King 2017; three million pictures of faces), as HSE-FaceRes (Savchenko 2019; three",
-        "  million faces of VGGFace2, for who they are, age and sex) and as MediaPipe's face mesh",
-        "  network: none had been taught expressions, all had seen far more faces than FER2013",
-        "  holds.",
-    ),
+    "recognition": "dlib's face recognition network (King 2017; three million pictures of faces)",
+    "faceres": "HSE-FaceRes (Savchenko 2019; three million faces of VGGFace2, for who they are, "
+    "age and sex)",
+    "mesh": "MediaPipe's face mesh network",
 }
 _NETWORKS = {"landmarks": "landmark net", "cnn": "image network", "ensemble": "both, as used"}
 
 
 def _percent(value: float) -> str:
     return f"{100 * value:.1f}"
+
+
+def _starts(branches: Sequence[str]) -> list[str]:
+    """Where the image networks began."""
+    known = [f"  - {_STARTS[name]};" for name in branches if name in _STARTS]
+    if not known:
+        return []
+    return [
+        "- The image networks, averaged where there are several, were not begun from nothing. None",
+        "  of these had been taught expressions, all had seen far more faces than FER2013 holds:",
+        *known[:-1],
+        known[-1][:-1] + ".",
+    ]
 
 
 def _accuracies(figures: dict[str, Any]) -> list[str]:
@@ -108,7 +116,7 @@ def model_card(name: str, trained_on: dict[str, Any], figures: dict[str, Any]) -
             "people; ten others, asked for FER+ (Barsoum et al. 2016), agree with 66% of the",
             "labels. The set is for research; its pictures are not in this bundle.",
             "",
-            *_STARTS.get(len(private.get("image_networks", ())), ()),
+            *_starts(trained_on.get(IMAGE_NETWORKS, ())),
             "- Duplicates: 1,516 groups of pictures are exact copies of each other, 57 of them",
             f"  with conflicting labels; {private['copies']} PrivateTest pictures are copies of",
             "  training pictures. Training pictures that also stand in a test split were left",
