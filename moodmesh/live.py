@@ -188,9 +188,11 @@ class Stream:
         A frame that is still being worked on frees it when done, so that this never waits.
         """
         with self._lock:
-            first, self._ended = not self._ended, True
-        if first and self._tell_ended:
-            self._tell_ended(self)
+            self._ended = True
+            # Told once; what is told may hold on to the stream, which would keep both for ever.
+            tell, self._tell_ended = self._tell_ended, None
+        if tell:
+            tell(self)
         if self._working.acquire(blocking=False):
             try:
                 self._free()

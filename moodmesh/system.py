@@ -69,7 +69,8 @@ def settle(loaded: str) -> None:
     Streamlit collects all garbage after each drawing of a page or a part of it, which looks at
     every object there is and holds up every thread: 145 ms, several times a second while a camera
     is on, where songs, MediaPipe and Streamlit's own modules make up nearly all of them. What is
-    loaded stays anyway, so nothing is lost by never looking at it again (`gc.freeze`).
+    loaded stays anyway, so it is never looked at again (`gc.freeze`). Of the visits that are open
+    at this moment, what only refers to itself stays too: once or twice in a server's life.
     """
     gc.collect()
     gc.freeze()

@@ -116,6 +116,21 @@ class Training:
     problem: str | None = None
 
 
+# Of all visitors, by the folder that their model goes into; a window that is closed leaves its own.
+_RUNS: dict[Path, list[TrainingRun]] = {}
+_RUNS_LOCK = threading.Lock()
+
+
+def cancel_all(out: Path) -> None:
+    """Stops every training, of whatever window, that would write a model into this folder."""
+    with _RUNS_LOCK:
+        runs = _RUNS.pop(out, [])
+    for run in runs:
+        run.cancel()
+    for run in runs:
+        run.wait()
+
+
 class TrainingRun:
     """A personal training in its own process."""
 
@@ -139,6 +154,9 @@ class TrainingRun:
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
             )
+        with _RUNS_LOCK:
+            going_on = [run for run in _RUNS.get(out, []) if run._process.poll() is None]
+            _RUNS[out] = [*going_on, self]
 
     def cancel(self) -> None:
         """Stops it; the model that was there before stays as it was."""

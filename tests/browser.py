@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,19 +113,19 @@ def asleep() -> Iterator[None]:
 
     Nothing may be asked of a page meanwhile.
     """
-    processes = [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if process.name().startswith("chrom")
-    ]
-    assert processes
-    for process in processes:
-        process.suspend()
+    stopped = []
     try:
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if process.name().startswith("chrom"):
+                    stopped.append(process)
+                    process.suspend()
+        assert stopped
         yield
     finally:
-        for process in processes:
-            process.resume()
+        for process in stopped:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
 def stub_youtube(page: Any, reachable: bool = True) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +13,10 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from moodmesh import people, places
+from moodmesh.listening import Listening
+from moodmesh.mood import chosen
 from moodmesh.pages import music, session
+from moodmesh.pages.session import Camera, Session
 from moodmesh.songs import catalogue
 from moodmesh.songs.catalogue import Catalogue, Filters, Song
 from moodmesh.songs.discovery import Discovery
@@ -219,3 +223,14 @@ def test_a_queue_of_what_comes_nearest_says_so(monkeypatch: pytest.MonkeyPatch) 
         "Bright music for a bright face",
         "Few songs here are like that: these come nearest",
     ]
+
+
+def test_a_first_mood_is_hurried_for_while_somebody_waits_for_it() -> None:
+    listening = Listening(Catalogue(()))
+    visitor = Session(listening, camera=Camera.ON, camera_since_s=time.monotonic())
+    assert music._hurries(visitor)
+    assert not music._hurries(replace(visitor, ahead=1))
+    late = visitor.camera_since_s - music.HURRIED_SECONDS
+    assert not music._hurries(replace(visitor, camera_since_s=late))
+    listening.mood = chosen("happy")
+    assert not music._hurries(visitor)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 SETTLED = """
 import gc, time, weakref
@@ -37,18 +39,27 @@ print(len(app.exception), gc.get_freeze_count())
 """
 
 
-def said_by(code: str) -> list[str]:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+def said_by(code: str, home: Path) -> list[str]:
+    places = ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "MOODMESH_TAKES", "MOODMESH_PERSONAL")
+    environment = {
+        **os.environ,
+        **{place: str(home / place.lower()) for place in places},
+        "MOODMESH_DATABASE_URL": f"sqlite:///{home}/history.sqlite",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
     return done.stdout.split()
 
 
-def test_later_collections_skip_what_is_settled_and_still_collect_the_rest() -> None:
-    share, collected = said_by(SETTLED)
+def test_later_collections_skip_what_is_settled_and_still_collect_the_rest(tmp_path: Path) -> None:
+    share, collected = said_by(SETTLED, tmp_path)
     assert float(share) < 0.25
     assert collected == "True"
 
 
-def test_a_page_that_was_drawn_has_settled_what_it_loaded() -> None:
-    exceptions, frozen = said_by(DRAWN)
+def test_a_page_that_was_drawn_has_settled_what_it_loaded(tmp_path: Path) -> None:
+    exceptions, frozen = said_by(DRAWN, tmp_path)
     assert exceptions == "0"
     assert int(frozen) > 100_000

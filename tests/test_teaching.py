@@ -10,7 +10,7 @@ import pytest
 
 from moodmesh.errors import UserError
 from moodmesh.face import Face
-from moodmesh.teaching import LiveTake, Phase, TrainingRun, _read
+from moodmesh.teaching import LiveTake, Phase, TrainingRun, _read, cancel_all
 
 
 def test_frames_count_only_between_countdown_and_end(happy_face: Face) -> None:
@@ -58,6 +58,15 @@ def test_a_cancelled_training_changes_nothing(tmp_path: Path) -> None:
     run = TrainingRun(tmp_path / "none", tmp_path / "out")
     run.cancel()
     assert "nothing changed" in (ended(run) or "")
+
+
+def test_whoever_deletes_stops_the_trainings_of_all_windows(tmp_path: Path) -> None:
+    mine, others = ([TrainingRun(tmp_path, tmp_path / name)] for name in ("mine", "others"))
+    mine.append(TrainingRun(tmp_path, tmp_path / "mine"))
+    cancel_all(tmp_path / "mine")
+    assert all("nothing changed" in (run.state.problem or "") for run in mine)
+    assert not others[0].state.ended or "cancelled" not in (others[0].state.problem or "")
+    cancel_all(tmp_path / "others")
 
 
 def test_a_half_written_line_of_progress_waits_for_the_rest(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import streamlit as st
@@ -27,6 +28,10 @@ JOURNAL = "journal"
 FOLLOW_SECONDS = 1.0
 # How often the first mood of a face is looked for, which the listener waits for.
 FIRST_SECONDS = 0.1
+# Who shows no face for so long after the press waits at the ordinary pace.
+HURRIED_SECONDS = 30.0
+# How often the choices, and the lists to take along, are drawn anew for a queue that follows.
+CHOICES_SECONDS = 5.0
 # The years of the catalogue's songs; nearly all older ones are recordings of later years.
 OLDEST, NEWEST = 1950, 2023
 NO_END = 9999
@@ -50,9 +55,9 @@ def draw(visitor: Session, *, at_home: bool) -> None:
     with st.container(key="choices"):  # always there: the player must keep its place
         if at_home:
             _begin(visitor.listening)
-            st.fragment(_choices)(visitor)
+            st.fragment(_choices, run_every=CHOICES_SECONDS if pace(visitor) else None)(visitor)
     every = pace(visitor) if at_home else None
-    hurried = every is not None and _waits_for_mood(visitor.listening)
+    hurried = every is not None and _hurries(visitor)
     # Of its own, so that neither bars redraw it nor it the choices: the first queue for a face is
     # waited for, and a small part of a page is painted sooner than all of it.
     st.fragment(_player_and_queue, run_every=FIRST_SECONDS if hurried else every)(
@@ -60,15 +65,22 @@ def draw(visitor: Session, *, at_home: bool) -> None:
     )
 
 
-def _waits_for_mood(listening: Listening) -> bool:
-    return listening.mood.label is None and listening.steering is None
+def _hurries(visitor: Session) -> bool:
+    """Whether somebody has just turned on the camera and waits for the first queue for a face."""
+    listening = visitor.listening
+    return (
+        visitor.ahead == 0
+        and listening.mood.label is None
+        and listening.steering is None
+        and time.monotonic() - visitor.camera_since_s < HURRIED_SECONDS
+    )
 
 
 def _player_and_queue(visitor: Session, at_home: bool, hurried: bool) -> None:
     """What plays and what comes next; `hurried` where it is drawn anew for a first mood."""
     listening = visitor.listening
-    if session.is_over(visitor) or (hurried and not _waits_for_mood(listening)):
-        # It begins anew; or the first queue is there: from now on in its own pace.
+    if session.is_over(visitor) or (hurried and not _hurries(visitor)):
+        # It begins anew; or the first queue is there, or long in coming: from now on at ease.
         st.rerun()
     videos = _Videos()
     listening.found, listening.refused = videos.found, videos.refused
@@ -166,6 +178,7 @@ def mood_map(visitor: Session) -> None:
 def _choices(visitor: Session) -> None:
     """How the music goes on and from what it is chosen."""
     listening, videos = visitor.listening, _Videos()
+    listening.found, listening.refused = videos.found, videos.refused
     row = st.container(horizontal=True, vertical_alignment="center")
     mode = row.segmented_control(
         "How the music goes on",
@@ -250,6 +263,10 @@ def _names(title: str, now: tuple[str, ...]) -> tuple[str, ...]:
 def _more_songs(visitor: Session, videos: _Videos) -> None:
     """Songs from elsewhere in, the queue out."""
     _own_list(visitor)
+    if visitor.songs_news:
+        st.success(visitor.songs_news[0])
+        for notice in visitor.songs_news[1:]:
+            st.caption(notice)
     may_ask = session.discovery().enabled
     if st.button(
         "Find new songs for this mood", icon=":material/travel_explore:", disabled=not may_ask
@@ -286,9 +303,9 @@ def _own_list(visitor: Session) -> None:
         return
     session.reload_songs(visitor)
     count = len(found.songs)
-    st.success(f"{count} song{'' if count == 1 else 's'} added.")
-    for notice in (*found.notices, *more):
-        st.caption(notice)
+    added = f"{count} song{'' if count == 1 else 's'} added."
+    visitor.songs_news = (added, *found.notices, *more)
+    st.rerun()  # the queue has changed
 
 
 def _forget_list(visitor: Session) -> None:
@@ -304,6 +321,7 @@ def _forget_list(visitor: Session) -> None:
             st.error(str(error))
             return
         session.reload_songs(visitor)
+        visitor.songs_news = ()
         st.rerun()
 
 
@@ -322,6 +340,7 @@ def _discover(visitor: Session) -> None:
         )
     if songs:
         session.add_songs(visitor, songs)
-        st.success(f"{len(songs)} songs found; they join the ones to choose from.")
+        visitor.songs_news = (f"{len(songs)} songs found; they join the ones to choose from.",)
+        st.rerun()
     else:
         st.info(finder.problem or "Nothing new was found for this mood. Try another one later.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from moodmesh import bundle, settings, takes
+from moodmesh import bundle, settings, takes, teaching
 from moodmesh.errors import UserError
 from moodmesh.pages import camera, session, teach
 from moodmesh.people import Person
@@ -135,11 +135,14 @@ def stored(person: Person) -> Stored:
 
 def delete(person: Person) -> None:
     """Deletes everything of this person; UserError where something stayed."""
-    session.history().delete()
-    takes.delete_all(person.takes)
-    bundle.delete(person.model)
-    forget_own_songs(person.songs)
-    session.forget_everything(person)
+    teaching.cancel_all(person.model)
+    try:
+        session.history().delete()
+        takes.delete_all(person.takes)
+        bundle.delete(person.model)
+        forget_own_songs(person.songs)
+    finally:
+        session.forget_everything(person)
 
 
 def _stored(person: Person) -> None:

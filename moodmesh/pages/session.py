@@ -33,6 +33,8 @@ LOGGER = logging.getLogger(__name__)
 LEARNT_EVENTS = 10_000
 GENERAL = "general"
 PERSONAL = "personal"
+# What the session's state has of somebody's takes, models, songs and likes.
+_OF_A_VISIT = ("session", "teaching", "try_classifiers")
 
 
 class Camera(Enum):
@@ -51,6 +53,7 @@ class Session:
     check_answer: what the connection check was last answered.
     photo: the face in the last photo, as points alone.
     ahead: how many wait for a live camera before this visitor; 0 where it is their turn.
+    songs_news: what came of the songs that were added last, a sentence each.
     deletions: how often this person had deleted everything when the visit began.
     """
 
@@ -67,6 +70,7 @@ class Session:
     read_uploads: set[str] = field(default_factory=set)
     notices: list[str] = field(default_factory=list)
     check_answer: dict[str, object] | None = None
+    songs_news: tuple[str, ...] = ()
     deletions: int = 0
 
 
@@ -77,11 +81,18 @@ def current() -> Session:
     if kept is not None and (kept.person != whose or is_over(kept)):
         if kept.stream:
             kept.stream.on_ended()
-        # What another person began is not for this one, nor what was deleted in another window.
-        st.session_state.clear()
+            kept.stream = None
+        if kept.person != whose:
+            st.session_state.clear()  # what another person began is not for this one
+        else:
+            # Not all: what the player has been told of must not count as new once more.
+            for key in _OF_A_VISIT:
+                st.session_state.pop(key, None)
         kept = None
     if kept is None:
-        kept = Session(_listening(), whose, deletions=_deletions().get(whose.key, 0))
+        # Counted first: what is deleted while the songs are read is noticed at the next drawing.
+        deletions = _deletions().get(whose.key, 0)
+        kept = Session(_listening(), whose, deletions=deletions)
         if problem := _catalogue(whose.songs)[1]:
             kept.notices.append(problem)
         if has_personal():
@@ -100,7 +111,8 @@ def _deletions() -> dict[str, int]:
 def is_over(visitor: Session) -> bool:
     """Whether everything of this person was deleted since the visit began, in another window say.
 
-    The next :func:`current` begins it anew.
+    The next :func:`current` begins it anew. Windows of another replica of the server do not learn
+    of it before they are opened anew.
     """
     return visitor.deletions != _deletions().get(visitor.person.key, 0)
 

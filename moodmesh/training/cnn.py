@@ -224,15 +224,23 @@ class Training:
         write_whole(path, file.getvalue())
 
     def load(self, path: Path) -> bool:
-        """Goes on where a run with the same settings stopped; False where there is none."""
+        """Goes on where a run of the same network with the same settings stopped; False where
+        there is none."""
         if not path.is_file():
             return False
         with np.load(path, allow_pickle=False) as file:
             if json.loads(str(file["settings"])) != json.loads(json.dumps(asdict(self.settings))):
                 return False
-            for name, variables in self._variables().items():
-                for index, variable in enumerate(variables):
-                    variable.assign(file[f"{name}_{index}"])
+            kept = {
+                f"{name}_{index}": variable
+                for name, variables in self._variables().items()
+                for index, variable in enumerate(variables)
+            }
+            shapes = {key: tuple(file[key].shape) for key in file.files if key in kept}
+            if shapes != {key: tuple(variable.shape) for key, variable in kept.items()}:
+                return False  # of a network that is built in another way
+            for key, variable in kept.items():
+                variable.assign(file[key])
             self.epoch = int(file["epoch"])
             self.history = json.loads(str(file["history"]))
         return True
