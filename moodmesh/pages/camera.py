@@ -111,6 +111,7 @@ def turn_off(visitor: Session) -> None:
     Until then the camera is STOPPING and :func:`show` has to be drawn on.
     """
     visitor.ahead = 0
+    visitor.camera_played = visitor.restarting = False
     _line().leave(visitor.name)
     if visitor.stream:
         visitor.stream.on_ended()
@@ -161,6 +162,13 @@ def show(visitor: Session, looks_at: Kind = "face") -> None:
     )
     visitor.camera_mounted = True
     visitor.stream = context.video_processor if wanted else None
+    if context.state.playing:
+        visitor.camera_played = wanted
+    elif visitor.camera_played and wanted and not context.state.signalling:
+        # The computer slept or the network was away for long, and the browser has noticed.
+        visitor.restarting, visitor.camera_since_s = True, time.monotonic()
+        _lose_stream(visitor)
+        st.rerun()
     if visitor.stream:
         visitor.stream.look_at(looks_at)
         system.settle("camera")  # the stream has loaded MediaPipe
@@ -175,7 +183,7 @@ def _lose_stream(visitor: Session) -> None:
     if visitor.stream:
         visitor.stream.on_ended()
         visitor.stream = None
-    visitor.camera_mounted = False
+    visitor.camera_mounted = visitor.camera_played = False
 
 
 def _tend(visitor: Session) -> None:
@@ -188,3 +196,6 @@ def _tend(visitor: Session) -> None:
         st.rerun()
     if ahead:
         _wait(visitor.ahead)
+    elif visitor.restarting and visitor.camera_mounted:  # it has been drawn idle
+        visitor.restarting = False
+        st.rerun()

@@ -53,6 +53,8 @@ class Session:
     check_answer: what the connection check was last answered.
     photo: the face in the last photo, as points alone.
     ahead: how many wait for a live camera before this visitor; 0 where it is their turn.
+    camera_played: whether the video has played since the camera was turned on.
+    restarting: the connection broke; the video is drawn idle once and then connects anew.
     songs_news: what came of the songs that were added last, a sentence each.
     deletions: how often this person had deleted everything when the visit began.
     """
@@ -63,6 +65,8 @@ class Session:
     model: str = GENERAL
     camera: Camera = Camera.OFF
     camera_mounted: bool = False
+    camera_played: bool = False
+    restarting: bool = False
     camera_since_s: float = 0.0
     stream: Stream | None = None
     photo: Face | None = None

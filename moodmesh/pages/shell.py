@@ -45,7 +45,8 @@ def run() -> None:
         visitor.notices.clear()
         if st.session_state.get("drawn_page") != chosen.url_path:
             st.session_state["drawn_page"] = chosen.url_path
-            visitor.camera_mounted = False  # another page's video is gone: it has to mount anew
+            # Another page's video is gone: it has to mount anew.
+            visitor.camera_mounted = visitor.camera_played = False
     except UserError as error:
         st.error(str(error))
         return
