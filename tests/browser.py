@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,22 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def wait_for_port(
+    port: int,
+    process: subprocess.Popen[bytes],
+    seconds: float,
+    said: Callable[[], str] = lambda: "it did not start",
+) -> None:
+    """Returns when something listens there; fails with what is `said` where nothing comes."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert process.poll() is None and time.monotonic() < deadline, said()
+        time.sleep(0.05)
 
 
 def timeout_error() -> type[Exception]:

@@ -7,7 +7,6 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,13 +77,7 @@ def running(folder: Path) -> Iterator[Coturn]:
         [TURNSERVER, "-c", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        deadline = time.monotonic() + 20
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert process.poll() is None and time.monotonic() < deadline, "coturn did not start"
-            time.sleep(0.1)
+        browser.wait_for_port(port, process, 20, lambda: "coturn did not start")
         yield Coturn(port, folder / "turn.log")
     finally:
         process.terminate()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,14 +66,9 @@ def running(
     assert NGINX is not None, "nginx is not installed (sudo apt-get install nginx-light)"
     process = subprocess.Popen([NGINX, "-c", path, "-e", log])
     try:
-        deadline = time.monotonic() + 10
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            said = log.read_text() if log.exists() else ""
-            assert process.poll() is None and time.monotonic() < deadline, said
-            time.sleep(0.05)
+        browser.wait_for_port(
+            port, process, 10, lambda: log.read_text() if log.exists() else "nginx did not start"
+        )
         yield port
     finally:
         process.terminate()

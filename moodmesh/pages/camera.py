@@ -113,9 +113,7 @@ def turn_off(visitor: Session) -> None:
     visitor.ahead = 0
     visitor.camera_played = visitor.restarting = False
     _line().leave(visitor.name)
-    if visitor.stream:
-        visitor.stream.on_ended()
-        visitor.stream = None
+    visitor.end_stream()
     if visitor.camera is Camera.ON:
         # Without a video in the page there is nothing that could say it has stopped.
         visitor.camera = Camera.STOPPING if visitor.camera_mounted else Camera.OFF
@@ -179,10 +177,8 @@ def show(visitor: Session, looks_at: Kind = "face") -> None:
 
 
 def _lose_stream(visitor: Session) -> None:
-    """Ends the stream of somebody who was gone so long that their place is another's now."""
-    if visitor.stream:
-        visitor.stream.on_ended()
-        visitor.stream = None
+    """Ends the stream; the video has to mount, or to be drawn idle, before it connects again."""
+    visitor.end_stream()
     visitor.camera_mounted = visitor.camera_played = False
 
 

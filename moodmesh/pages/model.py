@@ -22,8 +22,8 @@ TABLE = "landmark_importance.csv"
 # Where `train.py evaluate --samples` puts its drawing for this page: the pictures are not shipped.
 SAMPLES = Path(__file__).resolve().parents[2] / "cache" / "samples.png"
 
-# File -> title, and what to see in it.
 _PARTING = "Where the two lines part, it began to learn its pictures by heart."
+# File -> title, and what to see in it.
 _PICTURES = {
     "confusion_matrix.png": (
         "How well it reads each expression",

@@ -54,7 +54,6 @@ def draw(visitor: Session, *, at_home: bool) -> None:
     """
     with st.container(key="choices"):  # always there: the player must keep its place
         if at_home:
-            _begin(visitor.listening)
             st.fragment(_choices, run_every=CHOICES_SECONDS if pace(visitor) else None)(visitor)
     every = pace(visitor) if at_home else None
     hurried = every is not None and _hurries(visitor)
@@ -82,8 +81,7 @@ def _player_and_queue(visitor: Session, at_home: bool, hurried: bool) -> None:
     if session.is_over(visitor) or (hurried and not _hurries(visitor)):
         # It begins anew; or the first queue is there, or long in coming: from now on at ease.
         st.rerun()
-    videos = _Videos()
-    listening.found, listening.refused = videos.found, videos.refused
+    videos = _videos_for(listening)
     mode = listening.mode_in_use
     if visitor.stream and at_home:
         mood = visitor.stream.snapshot.mood
@@ -146,6 +144,13 @@ class _Videos:
         return with_found(queue, self.found, self.refused)
 
 
+def _videos_for(listening: Listening) -> _Videos:
+    """What is known by now, for the listener's next queue too."""
+    videos = _Videos()
+    listening.found, listening.refused = videos.found, videos.refused
+    return videos
+
+
 def _begin(listening: Listening) -> None:
     """Music may start before the camera does."""
     if not listening.queue:
@@ -177,8 +182,9 @@ def mood_map(visitor: Session) -> None:
 
 def _choices(visitor: Session) -> None:
     """How the music goes on and from what it is chosen."""
-    listening, videos = visitor.listening, _Videos()
-    listening.found, listening.refused = videos.found, videos.refused
+    listening = visitor.listening
+    videos = _videos_for(listening)
+    _begin(listening)
     row = st.container(horizontal=True, vertical_alignment="center")
     mode = row.segmented_control(
         "How the music goes on",

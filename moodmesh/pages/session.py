@@ -77,15 +77,19 @@ class Session:
     songs_news: tuple[str, ...] = ()
     deletions: int = 0
 
+    def end_stream(self) -> None:
+        """Ends the camera's stream, where there is one: its landmarker is freed."""
+        if self.stream:
+            self.stream.on_ended()
+            self.stream = None
+
 
 def current() -> Session:
     """The session of the visitor whose page is being drawn."""
     whose = person()
     kept = st.session_state.get("session")
     if kept is not None and (kept.person != whose or is_over(kept)):
-        if kept.stream:
-            kept.stream.on_ended()
-            kept.stream = None
+        kept.end_stream()
         if kept.person != whose:
             st.session_state.clear()  # what another person began is not for this one
         else:

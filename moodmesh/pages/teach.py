@@ -87,12 +87,7 @@ def _teaching() -> Teaching:
 
 
 def forget() -> None:
-    """Stops what would still write something, and lets go of all takes and models in memory."""
-    state = st.session_state.pop("teaching", None)
-    if state is not None and state.training is not None:
-        state.training.cancel()
-        state.training.wait()
-    st.session_state.pop("try_classifiers", None)
+    """Lets go of the takes and models in memory that no visit's state holds."""
     _take.clear()
     _bundle.clear()
 

@@ -236,11 +236,12 @@ class Training:
                 for name, variables in self._variables().items()
                 for index, variable in enumerate(variables)
             }
-            shapes = {key: tuple(file[key].shape) for key in file.files if key in kept}
+            arrays = {key: file[key] for key in file.files if key in kept}
+            shapes = {key: array.shape for key, array in arrays.items()}
             if shapes != {key: tuple(variable.shape) for key, variable in kept.items()}:
                 return False  # of a network that is built in another way
             for key, variable in kept.items():
-                variable.assign(file[key])
+                variable.assign(arrays[key])
             self.epoch = int(file["epoch"])
             self.history = json.loads(str(file["history"]))
         return True

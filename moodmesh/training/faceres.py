@@ -25,6 +25,7 @@ from moodmesh.training.branch import (
     NORM,
     Branch,
     Settings,
+    copy_by_name,
     cut_out,
     dense_head,
     logits_of,
@@ -158,12 +159,8 @@ def branch(folder: Path, settings: Settings = SETTINGS) -> Branch:
 
     def start(network: keras.Model, inputs: np.ndarray) -> None:
         plain = build_upper(inputs.shape[1:], settings, normalised=False)
-        for part in (plain, network):
-            _load(part, arrays)
-        for pair, _, _ in READ:
-            plain.get_layer(f"read_{pair}").set_weights(
-                network.get_layer(f"read_{pair}").get_weights()
-            )
+        _load(network, arrays)
+        copy_by_name(network, plain)
         set_norms(network, plain, inputs)
         means = tuple(f"mean_{pair}_standardised" for pair, _, _ in READ)
         set_standards(network, plain, inputs, ("standardised", *means))

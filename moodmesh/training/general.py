@@ -203,7 +203,8 @@ def _kept(out: Path, cnns: Sequence[Path]) -> tuple[dict[str, bytes], dict[str, 
         print(f"The model that was there is not used: {error}")
         return {}, {}
     files = {name: old.path(name).read_bytes() for name in old.files if "cnn" in name}
-    return files, {key: old.trained_on[key] for key in (IMAGE_NETWORKS,) if key in old.trained_on}
+    began = old.trained_on.get(IMAGE_NETWORKS)
+    return files, {} if began is None else {IMAGE_NETWORKS: began}
 
 
 def run(args: argparse.Namespace) -> int:
