@@ -87,8 +87,23 @@ def launched(webcam: Path | None = None) -> Iterator[Any]:
     clip = [f"--use-file-for-fake-video-capture={webcam}"] if webcam else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS + clip)
-        yield browser
+        try:
+            yield browser
+        except Exception:
+            photograph_failure(browser)
+            raise
         browser.close()
+
+
+def photograph_failure(browser: Any) -> None:
+    """Leaves a picture and the text of every open page in the artefacts, named by time."""
+    ARTEFACTS.mkdir(exist_ok=True)
+    pages = [page for context in browser.contexts for page in context.pages]
+    for number, page in enumerate(pages):
+        kept = ARTEFACTS / f"failed_{time.strftime('%H%M%S')}_{number}.png"
+        with suppress(Exception):  # what failed is told by the test; the page may be gone
+            page.screenshot(path=kept, full_page=True)
+            kept.with_suffix(".txt").write_text(page.locator("body").aria_snapshot(), "utf-8")
 
 
 @contextmanager

@@ -431,6 +431,19 @@ def test_the_music_goes_on_from_page_to_page(visit: Visit) -> None:
     assert player.get_attribute("data-state") == "playing"
 
 
+def test_a_press_on_a_link_is_not_lost_while_the_camera_connects(visit: Visit) -> None:
+    """The camera speaks many times while it connects, and of the page that is being left."""
+    page = visit()
+    turn_on(page)
+    for connecting_ms in range(100, 800, 70):
+        page.get_by_role("link", name="Teach", exact=True).click()
+        page.get_by_role("heading", name="1 Show").wait_for(timeout=PATIENCE_MS / 3)
+        page.get_by_role("link", name="Listen", exact=True).click()
+        page.get_by_role("button", name="What may play").wait_for(timeout=PATIENCE_MS / 3)
+        page.wait_for_timeout(connecting_ms)
+    page.wait_for_selector('.mm-look[data-state="seen"]')
+
+
 def test_a_page_without_music_asks_youtube_for_nothing(visit: Visit) -> None:
     page = visit("privacy")
     asked: list[str] = []

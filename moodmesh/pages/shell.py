@@ -6,7 +6,19 @@ import streamlit as st
 
 from moodmesh import first_paint, system
 from moodmesh.errors import UserError
-from moodmesh.pages import journal, listen, login, model, music, privacy, session, teach
+from moodmesh.pages import (
+    journal,
+    listen,
+    login,
+    model,
+    music,
+    privacy,
+    session,
+    teach,
+    turning,
+)
+
+turning.install()
 
 
 def run() -> None:
