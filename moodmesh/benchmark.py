@@ -96,19 +96,24 @@ def measure(rgb: np.ndarray, frames: int = FRAMES) -> dict[str, Any]:
             raise UserError("There is no face in this picture. Choose another with --source.")
         face = found[0]
     stages, floors = _stages(rgb, face, classifier, frames)
-    before_mb = _memory_mb()
-    stream = Stream(model)
     frame = _yuv(rgb)
-    with FaceTracker() as alone, _reference(rgb) as reference:
+    with FaceTracker() as alone, _as_shipped(rgb) as shipped, _reference(rgb) as reference:
+        # Others first, so that the session's memory is new, not what the stages have let go.
+        alone.track(rgb, 0)
+        shipped(-1)
+        before_mb = _memory_mb()
+        stream = Stream(model)
+        stream.recv(frame)
+        session_mb = _memory_mb() - before_mb
         # All take turns, so that a noisy moment of the machine falls on each.
         times = _times_in_turn(
             {
-                "alone": lambda number: alone.track(rgb, number * 66),
+                "shipped": shipped,
+                "alone": lambda number: alone.track(rgb, (number + 1) * 66),
                 "total": lambda number: stream.recv(frame),
             },
             frames,
         )
-        session_mb = _memory_mb() - before_mb
         with_reference = _against(reference, lambda: stream.recv(frame), max(3, frames // 10))
     stream.on_ended()
     total = times["total"]
@@ -120,8 +125,10 @@ def measure(rgb: np.ndarray, frames: int = FRAMES) -> dict[str, Any]:
             "load_before": round(os.getloadavg()[0], 1),
         },
         "frame_ms": {
+            "landmarker_as_shipped": times["shipped"],
             "landmarker_alone": times["alone"],
             "total": total,
+            "ratio_to_shipped": round(total["median"] / times["shipped"]["median"], 3),
             "ratio_to_landmarker": round(total["median"] / times["alone"]["median"], 3),
             "cpu_ratio_to_landmarker": round(total["cpu"] / max(times["alone"]["cpu"], 1e-9), 3),
             "stages": stages,
@@ -141,7 +148,8 @@ def as_text(result: dict[str, Any]) -> str:
     """The figures for people."""
     frame = result["frame_ms"]
     rows = [
-        ("landmarker alone", frame["landmarker_alone"]),
+        ("FaceLandmarker as shipped", frame["landmarker_as_shipped"]),
+        ("our landmarker alone", frame["landmarker_alone"]),
         ("whole frame", frame["total"]),
         *((f"  {name}", figures) for name, figures in frame["stages"].items()),
         *((f"codec: {name}", figures) for name, figures in frame["codec"].items()),
@@ -149,15 +157,16 @@ def as_text(result: dict[str, Any]) -> str:
     reference = result["reference_ms"]
     overloaded = result["overloaded"]
     lines = [f"{result['machine']['processor']}, {result['machine']['cores']} cores"]
-    lines += [f"{'ms a frame':<24}{'median':>8}{'95%':>8}{'floor':>8}{'CPU':>8}"]
+    lines += [f"{'ms a frame':<28}{'median':>8}{'95%':>8}{'floor':>8}{'CPU':>8}"]
     for name, figures in rows:
         floor = frame["floors"].get(name.strip())
         bare = f"{floor:>8.2f}" if floor is not None else f"{'':>8}"
         lines.append(
-            f"{name:<24}{figures['median']:>8.2f}{figures['p95']:>8.2f}{bare}{figures['cpu']:>8.2f}"
+            f"{name:<28}{figures['median']:>8.2f}{figures['p95']:>8.2f}{bare}{figures['cpu']:>8.2f}"
         )
     lines += [
-        f"whole frame / landmarker alone: {frame['ratio_to_landmarker']:.2f} "
+        f"whole frame / FaceLandmarker as shipped: {frame['ratio_to_shipped']:.2f}",
+        f"whole frame / our landmarker alone: {frame['ratio_to_landmarker']:.2f} "
         f"(of CPU time {frame['cpu_ratio_to_landmarker']:.2f})",
         f"the well-known pipeline: {reference['median']:.1f} ms (Holistic "
         f"{reference['holistic']:.1f}, predict {reference['predict']:.1f}, drawing "
@@ -206,10 +215,11 @@ def draw(result: dict[str, Any], path: Path) -> None:
     whole = {
         "well-known pipeline": reference["median"],
         "moodmesh": reference["moodmesh"],
-        "landmarker alone": frame["landmarker_alone"]["median"],
+        "FaceLandmarker as shipped": frame["landmarker_as_shipped"]["median"],
+        "our landmarker alone": frame["landmarker_alone"]["median"],
     }
     bars = right.barh([*whole][::-1], [*whole.values()][::-1], 0.6, color="#8A94A6")
-    bars[1].set_color("#5B4FD6")
+    bars[2].set_color("#5B4FD6")
     right.bar_label(bars, fmt="%.1f", padding=4)
     right.set_xlabel("ms a frame")
     right.set_title("The whole frame, side by side", loc="left")
@@ -260,6 +270,25 @@ def _stages(
         if name.startswith("floor of ")
     }
     return {name: f for name, f in taken.items() if not name.startswith("floor of ")}, floors
+
+
+@contextmanager
+def _as_shipped(rgb: np.ndarray) -> Iterator[Callable[[int], object]]:
+    """FaceLandmarker as MediaPipe gives it to anyone: with its own objects for the result."""
+    from mediapipe.tasks.python.vision import FaceLandmarkerResult, face_landmarker
+
+    image, landmarker = as_image(rgb), faces._landmarker(True, 1, faces.STREAM_CONFIDENCE)
+
+    def found(number: int) -> object:
+        ours = face_landmarker.FaceLandmarkerResult
+        face_landmarker.FaceLandmarkerResult = FaceLandmarkerResult
+        try:
+            return landmarker.detect_for_video(image, (number + 1) * 66)
+        finally:
+            face_landmarker.FaceLandmarkerResult = ours
+
+    yield found
+    landmarker.close()
 
 
 def _codec(rgb: np.ndarray, frames: int) -> dict[str, dict[str, float]]:
