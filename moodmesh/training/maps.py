@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,6 +181,17 @@ def _run(job: Job) -> tuple[int, np.ndarray]:
     return job.start, np.stack(outputs)
 
 
+def _results(
+    jobs: list[Job], network: bytes, pictures: Pictures, dtype: str, processes: int | None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Each job's start and values, in the order in which they are ready."""
+    if len(jobs) == 1 and processes is None:  # a process of its own would take longer to start
+        _start(network, pictures, dtype)
+        yield _run(jobs[0])
+    else:
+        yield from in_processes(_run, jobs, _start, (network, pictures, dtype), processes)
+
+
 def _jobs(count: int, seed: int | None, mirrored: bool) -> list[Job]:
     return [
         Job(start, min(start + CHUNK, count), seed, mirrored) for start in range(0, count, CHUNK)
@@ -200,7 +212,7 @@ def run_network(
     """
     outputs = np.empty((len(pictures.images), *_shape(network)), np.float32)
     jobs = _jobs(len(outputs), None, mirrored)
-    for start, part in in_processes(_run, jobs, _start, (network, pictures, "float32"), processes):
+    for start, part in _results(jobs, network, pictures, "float32", processes):
         outputs[start : start + len(part)] = part
     return outputs
 
@@ -236,7 +248,7 @@ def make_maps(
             partial = paths[name].with_suffix(".part")
             whole = np.lib.format.open_memmap(partial, "w+", dtype, (count, *shape))
             jobs = _jobs(count, *wanted[name])
-            done = in_processes(_run, jobs, _start, (network, pictures, dtype), processes)
+            done = _results(jobs, network, pictures, dtype, processes)
             for start, part in tqdm(done, desc=f"Maps {name}", total=len(jobs), unit="chunk"):
                 whole[start : start + len(part)] = part
             whole.flush()
