@@ -46,10 +46,8 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         clip = warped_face.write_webcam_clip(folder / "face.mjpeg", [("happy", 4.0)])
         port = browser.free_port()
-        places = ("XDG_DATA_HOME", "XDG_CACHE_HOME", "MOODMESH_TAKES", "MOODMESH_PERSONAL")
-        home = {place: str(folder / place.lower()) for place in places}
         # Who has just left holds a place for some seconds: here nobody waits for it.
-        home["MOODMESH_LIVE_SESSIONS"] = "99"
+        home = browser.home(folder) | {"MOODMESH_LIVE_SESSIONS": "99"}
         command = ["app.py", "--port", str(port), "--no-browser"]
         address, _ = stack.enter_context(browser.serving(command, port, home))
         chromium = stack.enter_context(browser.launched(clip))

@@ -100,10 +100,8 @@ def served(folder: Path) -> Iterator[str]:
     (folder / "server.py").write_text(SERVER, "utf-8")
     (folder / "moods").touch()
     port = browser.free_port()
-    places = ("XDG_DATA_HOME", "XDG_CACHE_HOME", "MOODMESH_TAKES", "MOODMESH_PERSONAL")
-    home = {place: str(folder / place.lower()) for place in places}
     command = [str(folder / "server.py"), str(port), str(folder / "moods")]
-    with browser.serving(command, port, home) as (address, _):
+    with browser.serving(command, port, browser.home(folder)) as (address, _):
         yield address
 
 

@@ -56,6 +56,16 @@ def free_port() -> int:
     return port
 
 
+def home(folder: Path) -> dict[str, str]:
+    """The environment of an app that keeps everything of its person in this folder."""
+    return {
+        "XDG_DATA_HOME": str(folder / "data"),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "MOODMESH_TAKES": str(folder / "takes"),
+        "MOODMESH_PERSONAL": str(folder / "model" / "personal"),
+    }
+
+
 def wait_for_port(
     port: int,
     process: subprocess.Popen[bytes],

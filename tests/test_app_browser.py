@@ -53,9 +53,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]
     port = browser.free_port()
     command = ["-c", HASTY, "--port", str(port), "--no-browser"]
     # A listener's own history stays out of the tests, and the tests out of it.
-    folder = tmp_path_factory.mktemp("home")
-    places = ("XDG_DATA_HOME", "XDG_CACHE_HOME", "MOODMESH_TAKES", "MOODMESH_PERSONAL")
-    home = {place: str(folder / place.lower()) for place in places}
+    home = browser.home(tmp_path_factory.mktemp("home"))
     with browser.serving(command, port, home) as (address, app):
         yield address, app.pid
 

@@ -111,10 +111,8 @@ def looking_at_a_face(folder: Path) -> AbstractContextManager[Any]:
 def served(folder: Path) -> Iterator[str]:
     """The address of an app that keeps everything in this folder."""
     port = browser.free_port()
-    places = ("XDG_DATA_HOME", "XDG_CACHE_HOME", "MOODMESH_TAKES", "MOODMESH_PERSONAL")
-    home = {place: str(folder / place.lower()) for place in places}
     command = ["app.py", "--port", str(port), "--no-browser"]
-    with browser.serving(command, port, home) as (address, _):
+    with browser.serving(command, port, browser.home(folder)) as (address, _):
         yield address
 
 

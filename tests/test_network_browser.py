@@ -55,16 +55,14 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield chromium
 
 
-def home(folder: Path) -> dict[str, str]:
-    places = ("XDG_DATA_HOME", "XDG_CACHE_HOME", "MOODMESH_TAKES", "MOODMESH_PERSONAL")
-    return {place: str(folder / place.lower()) for place in places}
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = browser.free_port()
     command = ["app.py", "--port", str(port), "--no-browser"]
-    with browser.serving(command, port, home(tmp_path_factory.mktemp("home"))) as (address, _):
+    with browser.serving(command, port, browser.home(tmp_path_factory.mktemp("home"))) as (
+        address,
+        _,
+    ):
         yield address
 
 
@@ -179,7 +177,7 @@ def test_a_stream_goes_over_the_relay_and_the_check_tells_of_a_wrong_password(
     with coturn.running(tmp_path) as relay:
         port = browser.free_port()
         command = ["app.py", "--port", str(port), "--no-browser"]
-        settings = home(tmp_path) | relay.environment | {"MOODMESH_RELAY_ONLY": "1"}
+        settings = browser.home(tmp_path) | relay.environment | {"MOODMESH_RELAY_ONLY": "1"}
         with browser.serving(command, port, settings) as (address, _):
             page = visit(chromium, address, KEEP_CONNECTIONS)
             found = check(page)

@@ -173,8 +173,7 @@ def test_while_the_camera_is_on_nothing_is_written_and_nobody_else_is_spoken_to(
     clip = warped_face.write_webcam_clip(tmp_path / "face.mjpeg", [("happy", 6.0), ("sad", 6.0)])
     port = browser.free_port()
     home = tmp_path / "home"
-    places = ("XDG_DATA_HOME", "XDG_CACHE_HOME", "MOODMESH_TAKES", "MOODMESH_PERSONAL", "TMPDIR")
-    environment = {place: str(home / place.lower()) for place in places}
+    environment = browser.home(home) | {"TMPDIR": str(home / "tmpdir")}
     (home / "tmpdir").mkdir(parents=True)
     # The journal and the search for songs are about music, and are told of on Privacy; without
     # them, whatever is found comes from the camera.

@@ -21,9 +21,7 @@ def visitors(tmp_path: Path) -> Any:
     """Two pages of one app, each in a browser session of its own."""
     clip = warped_face.write_webcam_clip(tmp_path / "face.mjpeg", (("happy", 4.0),))
     port = browser.free_port()
-    places = ("XDG_DATA_HOME", "XDG_CACHE_HOME", "MOODMESH_TAKES", "MOODMESH_PERSONAL")
-    environment = {place: str(tmp_path / place.lower()) for place in places}
-    environment["MOODMESH_LIVE_SESSIONS"] = "1"
+    environment = browser.home(tmp_path) | {"MOODMESH_LIVE_SESSIONS": "1"}
     command = ["app.py", "--port", str(port), "--no-browser"]
     with browser.launched(clip) as chromium, browser.serving(command, port, environment) as (at, _):
         pages = []

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import browser
+
 SETTLED = """
 import gc, time, weakref
 from moodmesh import system
@@ -40,10 +42,10 @@ print(len(app.exception), gc.get_freeze_count())
 
 
 def said_by(code: str, home: Path) -> list[str]:
-    places = ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "MOODMESH_TAKES", "MOODMESH_PERSONAL")
     environment = {
         **os.environ,
-        **{place: str(home / place.lower()) for place in places},
+        **browser.home(home),
+        "HOME": str(home),
         "MOODMESH_DATABASE_URL": f"sqlite:///{home}/history.sqlite",
     }
     done = subprocess.run(

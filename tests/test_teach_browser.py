@@ -32,14 +32,8 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def server(home: Path) -> Iterator[str]:
     port = browser.free_port()
-    environment = {
-        "XDG_DATA_HOME": str(home / "data"),
-        "XDG_CACHE_HOME": str(home / "cache"),
-        "MOODMESH_TAKES": str(home / "takes"),
-        "MOODMESH_PERSONAL": str(home / "personal"),
-    }
     command = ["app.py", "--port", str(port), "--no-browser"]
-    with browser.serving(command, port, environment) as (address, _):
+    with browser.serving(command, port, browser.home(home)) as (address, _):
         yield address
 
 
@@ -104,7 +98,7 @@ def test_two_expressions_are_taught_and_used(server: str, home: Path) -> None:
         page.get_by_role("button", name="Cancel").wait_for()
         screenshot(page, "3_training")
         page.get_by_text(re.compile("^Your model is trained")).wait_for(timeout=TRAINING_MS)
-        assert bundle.read(home / "personal").labels == ("happy", "wow")
+        assert bundle.read(home / "model" / "personal").labels == ("happy", "wow")
         page.locator('.mm-versus [data-part="right-says"]', has_text="wow").wait_for()
         page.get_by_text("Before: general model").wait_for()
         page.get_by_text("After: your model").wait_for()

@@ -57,15 +57,9 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
             jpeg = cv2.imencode(".jpg", frame[:, :, ::-1])[1].tobytes()
             file.write(jpeg * (30 // drawn_hand.FPS))
     port = browser.free_port()
-    environment = {
-        "XDG_DATA_HOME": str(home / "data"),
-        "XDG_CACHE_HOME": str(home / "cache"),
-        "MOODMESH_TAKES": str(home / "takes"),
-        "MOODMESH_PERSONAL": str(home / "model" / "personal"),
-    }
     command = ["app.py", "--port", str(port), "--no-browser"]
     with (
-        browser.serving(command, port, environment) as (address, _),
+        browser.serving(command, port, browser.home(home)) as (address, _),
         browser.launched(clip) as chromium,
     ):
         yield App(address, chromium, home / "takes", home / "model" / "personal")
