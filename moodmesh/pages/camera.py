@@ -36,8 +36,15 @@ VIDEO_ATTRIBUTES = {
     "autoPlay": True,
     "controls": False,
     "muted": True,
-    # People know their own face from the mirror.
-    "style": {"width": "100%", "transform": "scaleX(-1)", "borderRadius": "16px"},
+    # People know their own face from the mirror. The width is known before the camera's form is, so
+    # the height hangs on it alone, as in shell.css: nothing moves when the picture comes.
+    "style": {
+        "width": "100%",
+        "height": "max(75vw, min(100vw, 360px))",
+        "objectFit": "cover",
+        "transform": "scaleX(-1)",
+        "borderRadius": "16px",
+    },
 }
 
 

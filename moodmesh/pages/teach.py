@@ -708,7 +708,8 @@ def _before_and_after(figures: dict[str, Any]) -> None:
     old, new = 100 * before["accuracy"], 100 * before["personal_accuracy"]
     left, right = st.columns(2)
     left.metric("Before: general model", f"{old:.0f}%")
-    right.metric("After: your model", f"{new:.0f}%", f"{new - old:+.0f} points")
+    gained = f"{new - old:+.0f} points" if round(new - old) else None
+    right.metric("After: your model", f"{new:.0f}%", gained)
     if before["frames"] < figures["frames"]:
         known = ", ".join(before["labels"])
         st.markdown(
