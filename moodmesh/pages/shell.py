@@ -12,13 +12,13 @@ from moodmesh.pages import (
     login,
     model,
     music,
+    presses,
     privacy,
     session,
     teach,
-    turning,
 )
 
-turning.install()
+presses.install()
 
 
 def run() -> None:

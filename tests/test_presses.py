@@ -1,12 +1,20 @@
-"""Unit: messages of a browser around a press on a link, as Streamlit's browser side sends them."""
+"""Unit: messages of a browser around a press, as Streamlit's browser side sends them."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import pytest
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.scriptrunner_utils.script_requests import (
+    RerunData,
+    ScriptRequests,
+    ScriptRequestType,
+)
 
-from moodmesh.pages import shell, turning
-from moodmesh.pages.turning import Turn
+from moodmesh.pages import presses, shell
+from moodmesh.pages.presses import Turn
 
 LISTEN, TEACH, MODEL = "listen-hash", "teach-hash", "model-hash"
 MUSIC, CAMERA = "music", "camera"  # a widget of all pages, and one of Listen and Teach
@@ -74,6 +82,47 @@ def test_a_window_that_is_opened_anew_names_no_page_and_may_come_to_any() -> Non
     assert corrected(turn, message(TEACH, MUSIC)) == (TEACH, [MUSIC])
 
 
+def session_that_was_asked(state: ClientState) -> SimpleNamespace:
+    """As Streamlit's AppSession is when a run has been asked for and its thread has not begun."""
+    requests = ScriptRequests()
+    requests.request_rerun(
+        RerunData(widget_states=state.widget_states, fragment_id=state.fragment_id or None)
+    )
+    return SimpleNamespace(_scriptrunner=SimpleNamespace(_requests=requests))
+
+
+def press(page: str, *widgets: str, fragment: str = "") -> ClientState:
+    state = message(page, *widgets, fragment=fragment)
+    state.widget_states.widgets.add(id="button", trigger_value=True)
+    return state
+
+
+@pytest.mark.parametrize("fragment", ["", "player"])
+def test_a_press_that_no_run_has_heard_goes_on_with_the_next_word(
+    monkeypatch: pytest.MonkeyPatch, fragment: str
+) -> None:
+    passed_on: list[ClientState] = []
+    monkeypatch.setattr(presses, "_request_rerun", lambda _, state: passed_on.append(state))
+    session = session_that_was_asked(press(LISTEN, MUSIC, fragment=fragment))
+    presses.request_rerun(session, message(LISTEN, MUSIC, CAMERA))
+    brought = {widget.id: widget for widget in passed_on[0].widget_states.widgets}
+    assert set(brought) == {"button", MUSIC, CAMERA} and brought["button"].trigger_value
+    # The run that would have heard it as well is over: nothing is pressed twice.
+    requests = session._scriptrunner._requests
+    assert requests.on_scriptrunner_ready().type is ScriptRequestType.STOP
+
+
+def test_a_press_that_a_run_has_heard_is_not_pressed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passed_on: list[ClientState] = []
+    monkeypatch.setattr(presses, "_request_rerun", lambda _, state: passed_on.append(state))
+    session = session_that_was_asked(press(LISTEN, MUSIC))
+    assert session._scriptrunner._requests.on_scriptrunner_ready().type is ScriptRequestType.RERUN
+    presses.request_rerun(session, message(LISTEN, MUSIC, CAMERA))
+    assert [widget.id for widget in passed_on[0].widget_states.widgets] == [MUSIC, CAMERA]
+
+
 def test_streamlit_asks_it() -> None:
-    assert shell.turning is turning
-    assert AppSession.request_rerun is turning.request_rerun
+    assert shell.presses is presses
+    assert AppSession.request_rerun is presses.request_rerun

@@ -1,9 +1,14 @@
-"""A press on a link to another page, which nothing may undo.
+"""Presses that nothing may undo: on a link to another page, and on a button.
 
-Each message of Streamlit's browser side (1.67) names the page that it shows. From a press on a link
-until the new page's first words have come it still names the old one. So whatever speaks of itself
-in that moment, as the camera does many times while it connects, would ask the server to go back,
-and the press is lost. Here such a message is told from a second press, and asks for the new page.
+The camera speaks a dozen times while it connects, and each of its words redraws the page. In
+Streamlit (1.67) that costs presses:
+
+- Each message of the browser names the page that it shows. From a press on a link until the new
+  page's first words have come it still names the old one, so any other part's word in that moment
+  asks the server to go back. Here such a word is told from a second press, and asks for the new
+  page.
+- A message stops the drawing that the one before it asked for. Where that has not begun, a press on
+  a button that the message before brought is never heard of. Here it is handed on to the new one.
 """
 
 from __future__ import annotations
@@ -12,7 +17,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.scriptrunner_utils.script_requests import (
+    ScriptRequests,
+    ScriptRequestType,
+    _coalesce_widget_states,
+)
 
 
 @dataclass
@@ -46,6 +57,15 @@ class Turn:
                 message.widget_states.widgets.extend(known)
 
 
+def unheard(requests: ScriptRequests) -> WidgetStates | None:
+    """Stops a run that has been asked for; what it was to bring, where it has not begun."""
+    with requests._lock:
+        if requests._state is not ScriptRequestType.RERUN:
+            return None
+        requests._state = ScriptRequestType.STOP
+        return requests._rerun_data.widget_states
+
+
 _TURN = "moodmesh_turn"
 _request_rerun = AppSession.request_rerun
 
@@ -55,6 +75,12 @@ def request_rerun(app_session: Any, message: ClientState | None) -> None:
     if message is not None:
         turn = app_session.__dict__.setdefault(_TURN, Turn())
         turn.correct(message)
+        # Streamlit itself joins a message about one part of the page to what has not begun.
+        if app_session._scriptrunner is not None and not message.fragment_id:
+            earlier = unheard(app_session._scriptrunner._requests)
+            together = _coalesce_widget_states(earlier, message.widget_states)
+            if together is not None:
+                message.widget_states.CopyFrom(together)
     _request_rerun(app_session, message)
 
 
