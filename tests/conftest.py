@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import Any
 
 # First of all: some tests import TensorFlow with the training code, and under aiortc pylibsrtp
 # crashes where TensorFlow was there before it.
@@ -11,7 +12,7 @@ import aiortc  # noqa: F401
 import pytest
 
 from moodmesh.face import Face, FaceFinder
-from tests import warped_face
+from tests import browser, warped_face
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,6 +24,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("browser") is not None:
             item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=5))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Keeps a picture of what the browsers of a failed test show."""
+    report = yield
+    if report.when == "call" and report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            if hasattr(value, "contexts"):
+                browser.photograph_failure(value)
+    return report
 
 
 @pytest.fixture(autouse=True)
