@@ -32,8 +32,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     report = yield
     if report.when == "call" and report.failed:
         for value in getattr(item, "funcargs", {}).values():
-            if hasattr(value, "contexts"):
-                browser.photograph_failure(value)
+            chromium = getattr(value, "chromium", value)
+            if hasattr(chromium, "contexts"):
+                browser.photograph_failure(chromium)
     return report
 
 

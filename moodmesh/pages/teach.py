@@ -211,14 +211,15 @@ def _record(visitor: Session, teaching: Teaching, stored: dict[str, list[Path]])
             key=_label_key(teaching),
             wrap=True,
         )
-    with st.form("own_label", border=False, clear_on_submit=True):
+    with st.form("own_label", border=False):
         row = st.container(horizontal=True, vertical_alignment="bottom")
-        row.text_input(
-            "or one of your own", placeholder="wink, focused, …", max_chars=60, key="own_label_text"
-        )
+        # A field of a new name with each choice, which empties it; emptied by the browser at the
+        # press, the camera's next word would bring no text, and might be heard with the press.
+        text = f"own_label_text_{teaching.choices}"
+        row.text_input("or one of your own", placeholder="wink, focused, …", max_chars=60, key=text)
         # Callbacks, here and below: they run even if the camera's next word interrupts the page's
         # drawing, which would lose a press that the drawing has to come to.
-        row.form_submit_button("Add", on_click=_add_label, args=(teaching,))
+        row.form_submit_button("Add", on_click=_add_label, args=(teaching, text))
     stream = visitor.stream
     ready = stream is not None and not stream.ended and stream.snapshot.frames > 0
     row = st.container(horizontal=True, vertical_alignment="center")
@@ -306,9 +307,10 @@ def _choose_label(teaching: Teaching, label: str) -> None:
     teaching.choices += 1
 
 
-def _add_label(teaching: Teaching) -> None:
+def _add_label(teaching: Teaching, text: str) -> None:
+    """Adds what stands in the field of this key."""
     try:
-        label = takes.check_label(st.session_state["own_label_text"])
+        label = takes.check_label(st.session_state[text])
     except UserError as error:
         teaching.said = [f":red[{error}]"]
         return
