@@ -429,6 +429,23 @@ def test_the_music_goes_on_from_page_to_page(visit: Visit) -> None:
     assert player.get_attribute("data-state") == "playing"
 
 
+# The browser's first connection never takes the server's answer.
+FIRST_HANGS = """
+const take = RTCPeerConnection.prototype.setRemoteDescription;
+RTCPeerConnection.prototype.setRemoteDescription = function (...answer) {
+  if (localStorage.hung) return take.apply(this, answer);
+  localStorage.hung = "yes";
+  return new Promise(() => {});
+};"""
+
+
+def test_a_camera_whose_connection_hangs_connects_anew_by_itself(visit: Visit) -> None:
+    page = visit(script=FIRST_HANGS)
+    page.get_by_role("button", name="Turn on camera").click()
+    page.get_by_text("This takes longer than usual").wait_for()
+    page.wait_for_selector('.mm-look[data-state="seen"]')
+
+
 def test_a_press_on_a_link_is_not_lost_while_the_camera_connects(visit: Visit) -> None:
     """The camera speaks many times while it connects, and of the page that is being left."""
     page = visit()

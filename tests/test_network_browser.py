@@ -143,7 +143,7 @@ def test_on_another_host_consent_names_it_and_a_missing_relay_is_named(
 ) -> None:
     """Chromium takes *.localhost for this machine, and for secure; to the page it is another."""
     page = visit(chromium, server.replace("localhost", "mood.localhost"), NO_UDP)
-    assert "goes to mood.localhost, encrypted" in page.locator(".mm-lobby").inner_text()
+    page.locator(".mm-lobby", has_text="goes to mood.localhost, encrypted").wait_for()
     assert "this server has no relay (TURN)" in " ".join(check(page))
     page.close()
 

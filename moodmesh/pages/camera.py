@@ -22,6 +22,8 @@ tracks.install()
 
 # How often the page asks for its place among the live cameras; see crowd.GONE_SECONDS.
 TEND_SECONDS = 2.0
+# A connection that has not come by then is begun anew, once: behind a firewall it never comes.
+HANGING_SECONDS = 20.0
 CONSTRAINTS = {
     # 'ideal', so that a camera with other sizes still starts. They stay as they are: with others
     # the browser would begin its camera anew, so a busy machine makes the picture smaller here.
@@ -118,7 +120,7 @@ def turn_off(visitor: Session) -> None:
     Until then the camera is STOPPING and :func:`show` has to be drawn on.
     """
     visitor.ahead = 0
-    visitor.camera_played = visitor.restarting = False
+    visitor.camera_played = visitor.restarting = visitor.camera_retried = False
     _line().leave(visitor.name)
     visitor.end_stream()
     if visitor.camera is Camera.ON:
@@ -165,10 +167,11 @@ def show(visitor: Session, looks_at: Kind = "face") -> None:
         media_toggle_controls=False,
         async_processing=True,
     )
-    visitor.camera_mounted = True
+    if not visitor.camera_mounted:
+        visitor.camera_mounted, visitor.camera_mounted_s = True, time.monotonic()
     visitor.stream = context.video_processor if wanted else None
     if context.state.playing:
-        visitor.camera_played = wanted
+        visitor.camera_played, visitor.camera_retried = wanted, False
     elif visitor.camera_played and wanted and not context.state.signalling:
         # The computer slept or the network was away for long, and the browser has noticed.
         visitor.restarting, visitor.camera_since_s = True, time.monotonic()
@@ -202,3 +205,12 @@ def _tend(visitor: Session) -> None:
     elif visitor.restarting and visitor.camera_mounted:  # it has been drawn idle
         visitor.restarting = False
         st.rerun()
+    elif _hangs(visitor):
+        visitor.restarting = visitor.camera_retried = True
+        _lose_stream(visitor)
+        st.rerun()
+
+
+def _hangs(visitor: Session) -> bool:
+    waiting = visitor.camera_mounted and not visitor.camera_played and not visitor.camera_retried
+    return waiting and time.monotonic() - visitor.camera_mounted_s > HANGING_SECONDS

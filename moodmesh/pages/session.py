@@ -55,6 +55,8 @@ class Session:
     ahead: how many wait for a live camera before this visitor; 0 where it is their turn.
     camera_played: whether the video has played since the camera was turned on.
     restarting: the connection broke; the video is drawn idle once and then connects anew.
+    camera_mounted_s: when the video was mounted, time.monotonic().
+    camera_retried: whether a connection that did not come was begun anew already.
     songs_news: what came of the songs that were added last, a sentence each.
     deletions: how often this person had deleted everything when the visit began.
     """
@@ -67,6 +69,8 @@ class Session:
     camera_mounted: bool = False
     camera_played: bool = False
     restarting: bool = False
+    camera_mounted_s: float = 0.0
+    camera_retried: bool = False
     camera_since_s: float = 0.0
     stream: Stream | None = None
     photo: Face | None = None
