@@ -202,12 +202,11 @@ def test_a_sign_of_the_hand_is_recorded_learned_and_seen_in_the_page(app: App) -
     choose(page, "thumbs up")
     recorded: list[Take] = []
     while sum(map(len, recorded)) < LEAST_FRAMES:  # a busy machine needs more than one take
-        hold(page, samples=LEAST_FRAMES, keyboard=True)
+        hold(page, samples=3 * LEAST_FRAMES, keyboard=True)
         recorded, problems = takes.read_paths(takes.paths(app.takes, "thumbs up"))
         assert not problems and len(recorded) < 5
     assert all(take.kind == "holistic" for take in recorded)
-    # Of a drawn hand MediaPipe finds a part of the frames, more of them where more come.
-    assert np.concatenate([take.seen for take in recorded])[:, RIGHT_PART].mean() > 0.05
+    assert np.concatenate([take.seen for take in recorded])[:, RIGHT_PART].mean() > 0.3
 
     page.get_by_role("button", name="Train my model").click()
     page.get_by_text(re.compile("^Your model is trained")).wait_for(timeout=TRAINING_MS)

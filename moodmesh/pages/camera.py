@@ -167,8 +167,8 @@ def show(visitor: Session, looks_at: Kind = "face") -> None:
         media_toggle_controls=False,
         async_processing=True,
     )
-    if not visitor.camera_mounted:
-        visitor.camera_mounted, visitor.camera_mounted_s = True, time.monotonic()
+    if visitor.camera_mounted_s is None:
+        visitor.camera_mounted_s = time.monotonic()
     visitor.stream = context.video_processor if wanted else None
     if context.state.playing:
         visitor.camera_played, visitor.camera_retried = wanted, False
@@ -182,14 +182,14 @@ def show(visitor: Session, looks_at: Kind = "face") -> None:
         system.settle("camera")  # the stream has loaded MediaPipe
     if not wanted and not context.state.playing and not context.state.signalling:
         visitor.camera = Camera.OFF
-        visitor.camera_mounted = False
+        visitor.camera_mounted_s = None
         st.rerun()
 
 
 def _lose_stream(visitor: Session) -> None:
     """Ends the stream; the video has to mount, or to be drawn idle, before it connects again."""
     visitor.end_stream()
-    visitor.camera_mounted = visitor.camera_played = False
+    visitor.camera_mounted_s, visitor.camera_played = None, False
 
 
 def _tend(visitor: Session) -> None:
@@ -212,5 +212,7 @@ def _tend(visitor: Session) -> None:
 
 
 def _hangs(visitor: Session) -> bool:
-    waiting = visitor.camera_mounted and not visitor.camera_played and not visitor.camera_retried
-    return waiting and time.monotonic() - visitor.camera_mounted_s > HANGING_SECONDS
+    since_s = visitor.camera_mounted_s
+    if since_s is None or visitor.camera_played or visitor.camera_retried:
+        return False
+    return time.monotonic() - since_s > HANGING_SECONDS

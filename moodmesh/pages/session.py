@@ -55,7 +55,7 @@ class Session:
     ahead: how many wait for a live camera before this visitor; 0 where it is their turn.
     camera_played: whether the video has played since the camera was turned on.
     restarting: the connection broke; the video is drawn idle once and then connects anew.
-    camera_mounted_s: when the video was mounted, time.monotonic().
+    camera_mounted_s: when the video was mounted, time.monotonic(); None where it is not.
     camera_retried: whether a connection that did not come was begun anew already.
     songs_news: what came of the songs that were added last, a sentence each.
     deletions: how often this person had deleted everything when the visit began.
@@ -66,10 +66,9 @@ class Session:
     name: str = field(default_factory=lambda: secrets.token_hex(4))
     model: str = GENERAL
     camera: Camera = Camera.OFF
-    camera_mounted: bool = False
     camera_played: bool = False
     restarting: bool = False
-    camera_mounted_s: float = 0.0
+    camera_mounted_s: float | None = None
     camera_retried: bool = False
     camera_since_s: float = 0.0
     stream: Stream | None = None
@@ -80,6 +79,11 @@ class Session:
     check_answer: dict[str, object] | None = None
     songs_news: tuple[str, ...] = ()
     deletions: int = 0
+
+    @property
+    def camera_mounted(self) -> bool:
+        """Whether the page holds the video."""
+        return self.camera_mounted_s is not None
 
     def end_stream(self) -> None:
         """Ends the camera's stream, where there is one: its landmarker is freed."""

@@ -58,7 +58,8 @@ def run() -> None:
         if st.session_state.get("drawn_page") != chosen.url_path:
             st.session_state["drawn_page"] = chosen.url_path
             # Another page's video is gone: it has to mount anew.
-            visitor.camera_mounted = visitor.camera_played = visitor.camera_retried = False
+            visitor.camera_mounted_s = None
+            visitor.camera_played = visitor.camera_retried = False
     except UserError as error:
         st.error(str(error))
         return
