@@ -212,7 +212,8 @@ def _tend(visitor: Session) -> None:
 
 
 def _hangs(visitor: Session) -> bool:
-    since_s = visitor.camera_mounted_s
-    if since_s is None or visitor.camera_played or visitor.camera_retried:
+    # By the frames: after quick changes of pages the browser may say it plays where nothing comes.
+    since_s, stream = visitor.camera_mounted_s, visitor.stream
+    if since_s is None or visitor.camera_retried or (stream and stream.snapshot.frames):
         return False
     return time.monotonic() - since_s > HANGING_SECONDS
